@@ -16,5 +16,6 @@ pub mod http_client;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod transport;
 pub mod wire;

@@ -48,7 +48,11 @@ for (const type of CLIENTS) {
     });
 
     test("a balancer announces the client with the PROXY protocol", async (t) => {
-      const balancer = await balancerForThisTest(t, announced, "PROXY TCP6 2001:db8::9 ::1 1 2\r\n");
+      const balancer = await balancerForThisTest(
+        t,
+        announced,
+        "PROXY TCP6 2001:db8::9 ::1 1 2\r\n",
+      );
       const address = await addressOf(t, type, announced, { through: balancer, headers: CHAIN });
       assert.equal(address, "2001:db8::9", "its client is no trusted proxy");
     });

@@ -7,6 +7,7 @@ mod backends;
 mod builder;
 mod engines;
 mod services;
+mod tls;
 mod tokens;
 mod webhooks;
 
@@ -32,6 +33,7 @@ use crate::{
     domain::{EmitterMode, ListenAddress, NodeId},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
+    tls::{CertificateError, Certificates},
     transport::{
         TransportParts,
         api::{ApiPort, MetricsSource},
@@ -48,6 +50,7 @@ use crate::{
 pub use self::builder::ServerBuilder;
 pub use self::engines::{Engines, check_engines};
 use self::services::Services;
+pub use self::tls::check as check_certificates;
 pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
@@ -148,6 +151,7 @@ pub struct Server {
     finish: CancellationToken,
     shared: SharedEngines,
     metrics: Arc<ProcessMetrics>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// The engines that are closed last. They have no `Debug`.
@@ -207,10 +211,14 @@ impl Server {
         chat.load_denials(denials);
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
-        let services = Services { writer, bus_task, emitters, tokens };
+        let certificates = tls::open(config)?;
+        let certificates_watched = certificates.clone();
+        let services =
+            Services { writer, bus_task, emitters, tokens, certificates: certificates_watched };
         services.start(&chat, &service_tasks, &finish);
         let source = metrics_source(&chat, &metrics);
-        let (addresses, admin_address) = listen(config, &chat, &client_tasks, source)?;
+        let served = certificates.as_ref();
+        let (addresses, admin_address) = listen(config, &chat, &client_tasks, source, served)?;
         info!(address = %list(&addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
@@ -224,6 +232,7 @@ impl Server {
             finish,
             shared,
             metrics,
+            certificates,
         })
     }
 
@@ -235,6 +244,11 @@ impl Server {
     /// The address that back ends connect to, if it is another one.
     pub fn admin_address(&self) -> Option<&BoundAddress> {
         self.admin_address.as_ref()
+    }
+
+    /// Reads the certificates again. If they are unusable, the old ones are served.
+    pub fn reload_certificates(&self) -> Result<(), CertificateError> {
+        self.certificates.as_ref().map_or(Ok(()), |it| it.reload())
     }
 
     /// The number of connections.
@@ -293,6 +307,7 @@ fn listen(
     chat: &Arc<Chat>,
     client_tasks: &Tasks,
     metrics: MetricsSource,
+    certificates: Option<&Arc<Certificates>>,
 ) -> Result<(Vec<BoundAddress>, Option<BoundAddress>), AppError> {
     let bind = |key, addresses: &[ListenAddress]| {
         let listener = Listener::bind(addresses, config.unix_socket_mode, chat.limits());
@@ -301,6 +316,10 @@ fn listen(
     let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);
     let listener = bind("listen", &config.listen)?;
     let listener = listener.with_proxies(proxies.clone(), config.proxy_protocol);
+    let listener = match certificates {
+        Some(certificates) => listener.with_tls(certificates.server_config()),
+        None => listener,
+    };
     let admin = config.admin.listen.as_slice();
     let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
     let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());

@@ -10,6 +10,7 @@ use crate::{
     chat::{Chat, JournalWriter},
     emitter::RedisEmitters,
     tasks::Tasks,
+    tls::Certificates,
 };
 
 /// What runs beside the chat.
@@ -18,13 +19,14 @@ pub(super) struct Services {
     pub(super) bus_task: Option<BoxedTask>,
     pub(super) emitters: Option<RedisEmitters>,
     pub(super) tokens: Arc<KeyTokens>,
+    pub(super) certificates: Option<Arc<Certificates>>,
 }
 
 impl Services {
     /// Starts all tasks. The journal and the recorder of webhooks end with `finish`, the bus when it is
     /// closed, all others when `tasks` drain.
     pub(super) fn start(self, chat: &Arc<Chat>, tasks: &Tasks, finish: &CancellationToken) {
-        let Self { writer, bus_task, emitters, tokens } = self;
+        let Self { writer, bus_task, emitters, tokens, certificates } = self;
         tasks.spawn_vital("journal", writer.run(finish.clone()));
         if let Some(recorder) = chat.presence_recorder(finish.clone()) {
             tasks.spawn_vital("webhook presence", recorder);
@@ -49,6 +51,9 @@ impl Services {
         }
         if let Some(emitters) = emitters {
             spawn("emitters", Box::pin(emitters.run(Arc::clone(chat))));
+        }
+        if let Some(certificates) = certificates {
+            spawn("certificates", Box::pin(certificates.watch()));
         }
         for source in tokens.sources() {
             let source = Arc::clone(source);

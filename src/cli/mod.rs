@@ -158,7 +158,9 @@ fn print_failure(failure: &app::AppError) -> ExitCode {
 
 /// Prints that the settings are valid, and warnings.
 fn check_config(config: &Config) -> ExitCode {
-    let tried = app::check_keys(config).and_then(|()| app::check_engines(config));
+    let tried = app::check_keys(config)
+        .and_then(|()| app::check_certificates(config))
+        .and_then(|()| app::check_engines(config));
     let engine_warnings = match tried {
         Ok(engine_warnings) => engine_warnings,
         Err(failure) => return print_failure(&failure),

@@ -19,6 +19,7 @@ mod problem;
 mod proxies;
 mod rooms;
 mod sources;
+mod tls;
 mod webhooks;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
@@ -45,6 +46,7 @@ pub use origin::AllowedOrigin;
 pub use problem::{Problem, Problems, SettingPlace};
 pub use rooms::{RetentionSettings, RoomSettings};
 pub use sources::{Flag, Sources};
+pub use tls::TlsSettings;
 pub use webhooks::WebhookSettings;
 
 /// The example file, which documents each key.
@@ -124,6 +126,8 @@ pub struct Config {
     pub drain_ms_max: u64,
     /// The address of back ends.
     pub admin: AdminSettings,
+    /// What TLS connections are accepted with.
+    pub tls: TlsSettings,
     /// The database in the data directory.
     pub sqlite: SqliteSettings,
     /// The database of several nodes.
@@ -248,6 +252,7 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             drain_ms_max: 8000,
             admin: AdminSettings::default(),
+            tls: TlsSettings::default(),
             sqlite: SqliteSettings::default(),
             postgres: PostgresSettings::default(),
             token: TokenSettings::default(),

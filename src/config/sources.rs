@@ -229,7 +229,7 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
 
 /// Whether `key` is a table of settings.
 fn is_table(key: &str) -> bool {
-    matches!(key, "limits" | "postgres" | "retention" | "rooms" | "sqlite" | "token")
+    matches!(key, "limits" | "postgres" | "retention" | "rooms" | "sqlite" | "tls" | "token")
 }
 
 /// The settings. Each value was checked alone before.
@@ -262,7 +262,9 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         | (Value::Array(_), Value::Array(_)) => return deserialize_value(key, value),
         _ if may_be_list(key) => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
-        (Value::Array(_), _) if matches!(key, "events" | "paths") || is_secret(key) => {
+        (Value::Array(_), _)
+            if matches!(key, "events" | "paths" | "tls.certificates") || is_secret(key) =>
+        {
             "a list of tables"
         }
         (Value::Array(_), _) => "a list of texts",

@@ -1,12 +1,15 @@
 //! The session cookie: found in a request, set and cleared in an answer.
 
 use cookie::{Cookie, SameSite, time::Duration};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::domain::{Rejection, Token};
 
 /// The cookie's name.
 const NAME: &str = "roomcast_session";
+
+/// The header in which a proxy names the scheme.
+pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The token in a request's cookie. Two that differ are refused: another host of the same site may
 /// have set one of them, and nothing tells which.
@@ -82,9 +85,7 @@ fn is_secure(headers: &HeaderMap) -> bool {
         let (name, value) = pair.split_once('=').unwrap_or_default();
         name.eq_ignore_ascii_case("proto") && value.trim_matches('"').eq_ignore_ascii_case("https")
     };
-    pairs.any(is_https)
-        || starts(header::HeaderName::from_static("x-forwarded-proto"), "https")
-        || starts(header::ORIGIN, "https://")
+    pairs.any(is_https) || starts(FORWARDED_PROTO, "https") || starts(header::ORIGIN, "https://")
 }
 
 #[cfg(test)]

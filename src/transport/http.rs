@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
@@ -24,7 +24,7 @@ use tracing::{Instrument as _, Level, Span, debug, debug_span};
 use super::{
     api::{self, ApiPort, MetricsSource},
     client_address::{ClientAddress, SocketPeer, TrustedProxies},
-    cors,
+    cookie, cors,
     listener::Handler,
     origin::Origins,
     pages,
@@ -97,6 +97,11 @@ impl Handler for Gateway {
         mut request: Request<Incoming>,
         peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        if peer.is_tls {
+            // As from a proxy in front: everything that asks for the scheme reads this.
+            let https = HeaderValue::from_static("https");
+            request.headers_mut().insert(cookie::FORWARDED_PROTO, https);
+        }
         let address = ClientAddress::decide(peer, request.headers(), &self.proxies);
         // Only what this request needs: the future exists once per connection.
         let target = if SocketIoTransport::serves(request.uri().path()) {

@@ -1,4 +1,4 @@
-//! The stream of an accepted socket: TCP or Unix.
+//! The stream of an accepted socket: TCP, Unix, or TLS over TCP.
 
 use std::{
     io::{self, IoSlice},
@@ -10,12 +10,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::server::TlsStream;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) enum SocketStream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Calls a method of the stream.
@@ -24,6 +26,7 @@ macro_rules! delegate {
         match $stream {
             SocketStream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             SocketStream::Unix(stream) => Pin::new(stream).$method($($argument),*),
+            SocketStream::Tls(stream) => Pin::new(stream.as_mut()).$method($($argument),*),
         }
     };
 }

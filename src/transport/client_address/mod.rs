@@ -70,6 +70,8 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 pub struct SocketPeer {
     /// Its address, or the one that the PROXY protocol has in its place. `None` on a Unix socket.
     pub address: Option<IpAddr>,
+    /// Whether it speaks TLS with this server.
+    pub is_tls: bool,
 }
 
 /// The address of a client, as far as it is known.

@@ -19,7 +19,7 @@ fn decided(header: ForwardedHeader, peer: &str, lines: &[&'static [u8]]) -> Stri
     for line in lines {
         headers.append(name, HeaderValue::from_bytes(line).unwrap());
     }
-    let peer = SocketPeer { address: peer.parse().ok() };
+    let peer = SocketPeer { address: peer.parse().ok(), is_tls: false };
     ClientAddress::decide(peer, &headers, &proxies(header)).text().unwrap_or_default().into()
 }
 
@@ -101,7 +101,7 @@ fn only_the_header_of_the_settings_is_read() {
     let mut headers = HeaderMap::new();
     headers.insert("forwarded", HeaderValue::from_static("for=198.51.100.1"));
     headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
-    let peer = SocketPeer { address: "10.0.0.1".parse().ok() };
+    let peer = SocketPeer { address: "10.0.0.1".parse().ok(), is_tls: false };
     for (header, client) in [
         (ForwardedHeader::XForwardedFor, "203.0.113.7"),
         (ForwardedHeader::Forwarded, "198.51.100.1"),

@@ -23,6 +23,7 @@ mod stream;
 pub(super) mod test_support;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod writer;
 
 pub use self::lane::Lanes;

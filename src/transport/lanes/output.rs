@@ -20,8 +20,22 @@ pub(super) trait LaneSocket: std::fmt::Debug + Send + Sync {
     /// Writes without blocking. Returns the number of bytes that were accepted, or `WouldBlock`.
     fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Writes what the socket itself holds of bytes that it accepted.
+    fn flush(&mut self) -> Flushed {
+        Flushed { bytes: 0, result: Ok(()) }
+    }
+
     /// Waits until the socket may accept bytes again.
     fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// The outcome of a flush.
+#[derive(Debug)]
+pub(super) struct Flushed {
+    /// The bytes that the system accepted.
+    pub(super) bytes: usize,
+    /// `WouldBlock`, another error, or that nothing is left.
+    pub(super) result: io::Result<()>,
 }
 
 /// The write half of a socket and the frames in flight. Exactly one task has it while it writes.
@@ -77,9 +91,15 @@ impl Output {
             }
             break;
         }
+        let mut has_progressed = written.bytes > 0;
+        if written.result.is_ok() {
+            let Flushed { bytes, result } = self.socket.flush();
+            has_progressed |= bytes > 0;
+            written.result = result;
+        }
         self.stalled_since = match self.stalled_since {
             _ if written.result.is_ok() => None,
-            Some(since) if written.bytes == 0 => Some(since),
+            Some(since) if !has_progressed => Some(since),
             _ => Some(Instant::now()),
         };
         written

@@ -20,7 +20,12 @@ use tokio::{
 
 #[cfg(test)]
 use super::test_support;
-use super::{output::LaneSocket, queue::QueueFull, writer::LaneWriter};
+use super::{
+    output::{Flushed, LaneSocket},
+    queue::QueueFull,
+    tls::{self, TlsReader, TlsWriter},
+    writer::LaneWriter,
+};
 use crate::{
     tasks::Tasks,
     transport::{
@@ -59,6 +64,8 @@ impl ReadHalf for tcp::OwnedReadHalf {}
 
 impl ReadHalf for unix::OwnedReadHalf {}
 
+impl ReadHalf for TlsReader {}
+
 /// The write half of a socket, which is shut down when this is dropped.
 #[derive(Debug)]
 struct SocketWriter<W> {
@@ -78,7 +85,11 @@ impl LaneStream {
         }
     }
 
-    fn from_socket(socket: ClientSocket, read_buffer: &[u8], writer: Arc<LaneWriter>) -> Self {
+    pub(super) fn from_socket(
+        socket: ClientSocket,
+        read_buffer: &[u8],
+        writer: Arc<LaneWriter>,
+    ) -> Self {
         let SocketParts { stream, permit, tasks } = socket.into_parts();
         let permit = Arc::new(permit);
         let halves: (Box<dyn ReadHalf>, Box<dyn LaneSocket>) = match stream {
@@ -89,6 +100,11 @@ impl LaneStream {
             }
             SocketStream::Unix(stream) => {
                 let (read, half) = stream.into_split();
+                let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
+                (Box::new(read), Box::new(socket))
+            }
+            SocketStream::Tls(stream) => {
+                let (read, half) = tls::split(*stream);
                 let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
                 (Box::new(read), Box::new(socket))
             }
@@ -191,6 +207,20 @@ macro_rules! lane_socket {
 
 lane_socket!(tcp::OwnedWriteHalf);
 lane_socket!(unix::OwnedWriteHalf);
+
+impl LaneSocket for SocketWriter<TlsWriter> {
+    fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.half.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> Flushed {
+        self.half.flush()
+    }
+
+    fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half.poll_write_ready(cx)
+    }
+}
 
 #[cfg(test)]
 mod tests {

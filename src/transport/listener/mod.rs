@@ -30,6 +30,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{debug, warn};
 
 use self::{preamble::Preamble, socket::ListenSocket};
@@ -80,12 +81,12 @@ pub trait Handler: Clone + Send + Sync + 'static {
 }
 
 /// Open sockets, and the limits for their connections together.
-#[derive(Debug)]
 pub struct Listener {
     sockets: Vec<(ListenSocket, BoundAddress)>,
     connections: ConnectionSettings,
     /// The proxies whose connections begin with a header, if there is one.
     announced_by: Option<TrustedProxies>,
+    tls: Option<TlsAcceptor>,
     connection_permits: Arc<Semaphore>,
     rejection_permits: Arc<Semaphore>,
 }
@@ -95,11 +96,14 @@ pub struct Listener {
 pub struct BoundAddress {
     /// The address, with the port that the system chose.
     pub address: ListenAddress,
+    /// Whether TLS is spoken there.
+    pub is_tls: bool,
 }
 
 impl fmt::Display for BoundAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
+            ListenAddress::Tcp(address) if self.is_tls => write!(f, "https://{address}"),
             ListenAddress::Tcp(address) => write!(f, "http://{address}"),
             other => other.fmt(f),
         }
@@ -125,6 +129,13 @@ struct ConnectionSettings {
     keep_alive_max: Duration,
 }
 
+impl fmt::Debug for Listener {
+    /// Leaves out the certificates.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("sockets", &self.sockets).finish_non_exhaustive()
+    }
+}
+
 impl Listener {
     /// Opens the sockets of all `addresses`. Connections wait in the backlog until
     /// [`run`](Self::run) takes them. The files of Unix sockets get `unix_mode`.
@@ -138,7 +149,7 @@ impl Listener {
             let failed = |source| BindError { address: address.clone(), source };
             for socket in ListenSocket::open(address, addresses, unix_mode).map_err(failed)? {
                 let address = socket.address().map_err(failed)?;
-                sockets.push((socket, BoundAddress { address }));
+                sockets.push((socket, BoundAddress { address, is_tls: false }));
             }
         }
         let mut http = http1::Builder::new();
@@ -157,6 +168,7 @@ impl Listener {
                 keep_alive_max: limits.keep_alive_max,
             },
             announced_by: None,
+            tls: None,
             connection_permits: semaphore(limits.connections_max),
             rejection_permits: semaphore(CONCURRENT_REJECTIONS_MAX),
         })
@@ -167,6 +179,15 @@ impl Listener {
     pub fn with_proxies(self, proxies: TrustedProxies, protocol: ProxyProtocol) -> Self {
         let announced_by = (protocol == ProxyProtocol::On).then_some(proxies);
         Self { announced_by, ..self }
+    }
+
+    /// Accepts nothing but TLS on TCP ports. A Unix socket does not leave the machine.
+    #[must_use]
+    pub fn with_tls(mut self, config: Arc<ServerConfig>) -> Self {
+        for (_, address) in &mut self.sockets {
+            address.is_tls = address.address.tcp().is_some();
+        }
+        Self { tls: Some(config.into()), ..self }
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -227,9 +248,10 @@ impl Listener {
     ) {
         if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
             self.set_socket_options(&stream);
+            let preamble = self.preamble(&stream, peer);
             let (connections, accepted) = (self.connections.clone(), (stream, permit, peer));
             let (handler, owner) = (handler.clone(), tasks.clone());
-            match self.preamble(peer) {
+            match preamble {
                 Some(preamble) => tasks.spawn("connection", async move {
                     let (stream, permit, peer) = accepted;
                     let read = Box::pin(preamble.read((stream, peer), &owner)).await;
@@ -248,10 +270,14 @@ impl Listener {
     }
 
     /// What the connection of this peer begins with before its first request.
-    fn preamble(&self, peer: SocketPeer) -> Option<Preamble> {
-        let proxies = self.announced_by.as_ref()?;
-        let wait_max = self.connections.head_wait_max;
-        proxies.trusts_peer(peer).then_some(Preamble { wait_max })
+    fn preamble(&self, stream: &SocketStream, peer: SocketPeer) -> Option<Preamble> {
+        let is_tcp = matches!(stream, SocketStream::Tcp(_));
+        let preamble = Preamble {
+            has_proxy_header: self.announced_by.as_ref().is_some_and(|it| it.trusts_peer(peer)),
+            tls: self.tls.clone().filter(|_| is_tcp),
+            wait_max: self.connections.head_wait_max,
+        };
+        (!preamble.is_empty()).then_some(preamble)
     }
 
     /// Sends small frames at once, and lets the system close the socket of a vanished peer.
@@ -266,8 +292,12 @@ impl Listener {
         }
     }
 
-    /// Answers 503 to a bounded number of connections at a time.
+    /// Answers 503 to a bounded number of connections at a time. One with TLS is closed: a handshake
+    /// would cost more than what is refused.
     fn reject(&self, stream: SocketStream, tasks: &Tasks) {
+        if self.tls.is_some() && matches!(stream, SocketStream::Tcp(_)) {
+            return;
+        }
         if let Ok(permit) = Arc::clone(&self.rejection_permits).try_acquire_owned() {
             tasks.spawn("connection rejection", async move {
                 let _permit = permit;

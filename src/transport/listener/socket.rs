@@ -98,12 +98,12 @@ impl ListenSocket {
     ) -> Poll<io::Result<(SocketStream, SocketPeer)>> {
         match self {
             Self::Tcp(socket) => socket.poll_accept(cx).map_ok(|(stream, peer)| {
-                let peer = SocketPeer { address: Some(peer.ip().to_canonical()) };
+                let peer = SocketPeer { address: Some(peer.ip().to_canonical()), is_tls: false };
                 (SocketStream::Tcp(stream), peer)
             }),
-            Self::Unix(socket, _) => socket
-                .poll_accept(cx)
-                .map_ok(|(stream, _)| (SocketStream::Unix(stream), SocketPeer { address: None })),
+            Self::Unix(socket, _) => socket.poll_accept(cx).map_ok(|(stream, _)| {
+                (SocketStream::Unix(stream), SocketPeer { address: None, is_tls: false })
+            }),
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::{
 
 /// The address of all clients.
 pub(in crate::transport::socketio) fn local() -> ClientAddress {
-    let peer = SocketPeer { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+    let peer = SocketPeer { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), is_tls: false };
     ClientAddress::decide(peer, &HeaderMap::new(), &TrustedProxies::none())
 }
 

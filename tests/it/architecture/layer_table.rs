@@ -8,7 +8,7 @@ pub(super) struct Layer {
     pub(super) crates: &'static [&'static str],
 }
 
-pub(super) const LAYERS: [Layer; 17] = [
+pub(super) const LAYERS: [Layer; 18] = [
     Layer {
         name: "domain",
         layers: &[],
@@ -81,6 +81,7 @@ pub(super) const LAYERS: [Layer; 17] = [
             "socketioxide",
             "thiserror",
             "tokio",
+            "tokio_rustls",
             "tokio_tungstenite",
             "tower",
             "tower_http",
@@ -171,6 +172,19 @@ pub(super) const LAYERS: [Layer; 17] = [
         ],
     },
     Layer {
+        name: "tls",
+        layers: &["chat"],
+        crates: &[
+            "parking_lot",
+            "thiserror",
+            "time",
+            "tokio",
+            "tokio_rustls",
+            "tracing",
+            "x509_cert",
+        ],
+    },
+    Layer {
         name: "clock",
         layers: &["chat", "domain"],
         crates: &["base64", "getrandom", "time", "uuid"],
@@ -182,7 +196,7 @@ pub(super) const LAYERS: [Layer; 17] = [
     },
     Layer {
         name: "config",
-        layers: &["auth", "domain", "telemetry", "wire"],
+        layers: &["auth", "domain", "telemetry", "tls", "wire"],
         crates: &["http", "ipnet", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
     },
     Layer {
@@ -213,6 +227,7 @@ pub(super) const LAYERS: [Layer; 17] = [
             "store",
             "tasks",
             "telemetry",
+            "tls",
             "transport",
         ],
         crates: &[
