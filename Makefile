@@ -84,6 +84,8 @@ tools:
 	$(call debian,prlimit,util-linux)
 	$(call debian,redis-server,redis-server)
 	$(call debian,/usr/sbin/nginx,nginx)
+	$(call debian,/usr/sbin/haproxy,haproxy)
+	$(call debian,/usr/bin/caddy,caddy)
 	$(call debian,faketime,faketime)
 	$(call debian,python3,python3)
 	$(call debian,prometheus,prometheus)

@@ -19,20 +19,24 @@ const READY = /OS: Linux/;
 
 export class Nginx {
   #home;
+  #scheme;
   #program;
 
-  async start(nodes) {
+  /** With `{ cert, key }` it speaks TLS. */
+  async start(nodes, certificate) {
+    this.#scheme = certificate ? "https" : "http";
     this.#home = await mkdtemp(path.join(tmpdir(), "roomcast-nginx-"));
     this.port = await freePort();
     const file = path.join(this.#home, "nginx.conf");
-    await writeFile(file, this.#settings(nodes));
+    await writeFile(file, this.#settings(nodes, certificate));
     this.#program = new ManagedProcess(PROGRAM, ["-p", this.#home, "-e", "stderr", "-c", file]);
     await this.#program.start(READY);
     return this;
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    const host = this.#scheme === "https" ? "localhost" : "127.0.0.1";
+    return `${this.#scheme}://${host}:${this.port}`;
   }
 
   async stop() {
@@ -40,13 +44,22 @@ export class Nginx {
     await rm(this.#home, { recursive: true, force: true });
   }
 
-  /** The documented configuration, with the addresses of these nodes and without TLS. */
-  #settings(nodes) {
+  /** The documented configuration, with the addresses of these nodes. */
+  #settings(nodes, certificate) {
     const [, shown] = SHOWN.exec(readFileSync(DOC, "utf8"));
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
     const here = shown
-      .replace(/server 10\.[\d.]+:3000/g, () => `server ${addresses.shift()}`)
-      .replace(/listen .*;/, `listen 127.0.0.1:${this.port};`);
+      .replace(/ *server 10\.[\d.]+:3000.*\n/g, (line) => {
+        const address = addresses.shift();
+        return address ? line.replace(/10\.[\d.]+:3000/, address) : "";
+      })
+      .replace(/listen .*;/, `listen 127.0.0.1:${this.port} ${certificate ? "ssl" : ""};`)
+      .replace(/ssl_certificate(_key)? .*;/g, (_, key) => {
+        if (!certificate) return "";
+        return key
+          ? `ssl_certificate_key ${certificate.key};`
+          : `ssl_certificate ${certificate.cert};`;
+      });
     const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     const folders = paths.map((it) => `${it}_temp_path ${this.#home}/${it};`).join("\n");
     return `
@@ -61,8 +74,8 @@ export class Nginx {
 }
 
 /** nginx for one test. */
-export async function nginxForThisTest(t, nodes) {
+export async function nginxForThisTest(t, nodes, certificate) {
   const nginx = new Nginx();
   t.after(() => nginx.stop());
-  return nginx.start(nodes);
+  return nginx.start(nodes, certificate);
 }
