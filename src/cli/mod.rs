@@ -1,10 +1,12 @@
 //! The command line.
 //!
 //! Answers are printed on standard output, errors on standard error. The exit code is 0 for
-//! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token.
+//! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token or request.
 
 mod contract;
+mod documents;
 mod key;
+mod remote;
 mod token;
 
 use std::{
@@ -15,11 +17,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use tracing::warn;
 
 use self::contract::ContractArgs;
+use self::documents::{CompletionsArgs, ManArgs};
 use self::key::KeyCommand;
+use self::remote::RemoteCommand;
 use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
     app,
@@ -31,12 +35,12 @@ use crate::{
 const FAULT: u8 = 1;
 /// The settings or the flags are invalid.
 const BAD_SETTING: u8 = 2;
-/// The token is refused.
+/// The token or the request is refused.
 const REFUSED: u8 = 3;
 
 /// Live conversations for web products.
 #[derive(Debug, Parser)]
-#[command(name = "roomcast", version, about)]
+#[command(name = "roomcast", about)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -62,6 +66,12 @@ enum Command {
     CheckConfig,
     /// Print a file of all settings with their defaults
     ExampleConfig,
+    /// Print a script that completes commands in a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
 }
 
 /// The sources of settings, and some settings.
@@ -87,9 +97,11 @@ struct SettingsArgs {
     set: Vec<(String, String)>,
 }
 
-/// Runs the command in `arguments`; the first one is the program's name.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let line = match CommandLine::try_parse_from(arguments) {
+/// Runs the command in `arguments`; the first one is the program's name. `version` is what
+/// `--version` prints.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str) -> ExitCode {
+    let matches = CommandLine::command().version(version).try_get_matches_from(arguments);
+    let line = match matches.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
         Err(error) if is_help_or_version(&error) => return print_answer(error.render()),
         Err(error) => return print_error(BAD_SETTING, error.render().to_string().trim_end()),
@@ -98,6 +110,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::ExampleConfig) => return print_answer(config::EXAMPLE),
         Some(Command::Key(key)) => return key.run(),
         Some(Command::Contract(contract)) => return contract.print(),
+        Some(Command::Completions(shell)) => return shell.print(),
+        Some(Command::Man(directory)) => return directory.write(),
+        Some(Command::Remote(remote)) => return remote.run(|| line.settings.load()),
         other => other.unwrap_or(Command::Serve),
     };
     let config = match line.settings.load() {
@@ -108,9 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve => serve(&config),
         Command::Token(token) => token.issue(&config),
         Command::CheckToken(checked) => checked.check(&config),
-        Command::CheckConfig | Command::Contract(_) | Command::ExampleConfig | Command::Key(_) => {
-            check_config(&config)
-        }
+        _ => check_config(&config),
     }
 }
 
@@ -205,8 +218,6 @@ fn assignment(text: &str) -> Result<(String, String), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ mod events;
 mod key;
 mod limits;
 mod listen;
+mod local_api;
 mod origin;
 mod pace;
 mod paths;
@@ -45,7 +46,7 @@ pub use limits::LimitSettings;
 pub use origin::AllowedOrigin;
 pub use problem::{Problem, Problems, SettingPlace};
 pub use rooms::{RetentionSettings, RoomSettings};
-pub use sources::{Flag, Sources};
+pub use sources::{Flag, Sources, command_key};
 pub use tls::TlsSettings;
 pub use webhooks::WebhookSettings;
 

@@ -13,6 +13,16 @@ use super::{Config, FILE, Problem, Problems, SettingPlace, check};
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "ROOMCAST_";
 
+/// The variable with the API key of commands. It is no setting, and a server ignores it.
+const COMMAND_KEY: &str = "ROOMCAST_API_KEY";
+
+/// The API key that the environment has for commands.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a part of the one place that reads the environment")]
+pub fn command_key() -> Option<String> {
+    std::env::var(COMMAND_KEY).ok()
+}
+
 /// One setting from the command line, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
@@ -57,7 +67,9 @@ impl Sources {
     pub fn variables(self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let settings = variables
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX) && !is_from_kubernetes(name));
+            .filter(|(name, _)| {
+                name.starts_with(PREFIX) && name != COMMAND_KEY && !is_from_kubernetes(name)
+            });
         settings.fold(self, |sources, (name, value)| sources.variable(name, value))
     }
 

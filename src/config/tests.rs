@@ -233,6 +233,11 @@ fn kubernetes_service_variables_are_ignored() {
 }
 
 #[test]
+fn the_key_of_commands_is_no_setting() {
+    assert_eq!(variables([("ROOMCAST_API_KEY", "x")]).config(), Ok(Config::default()));
+}
+
+#[test]
 fn environment_variable_names_are_unique() {
     let mut names: Vec<_> = defaults().into_iter().map(|(key, _)| key.replace('.', "_")).collect();
     names.sort();

@@ -1,0 +1,48 @@
+//! Where commands find the server of the settings.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Config;
+use crate::domain::ListenAddress;
+
+impl Config {
+    /// Where programs of this machine reach the HTTP API; `None` if it is on no TCP port.
+    pub fn local_api_url(&self) -> Option<String> {
+        let admin = self.admin.listen.as_ref().map(std::slice::from_ref);
+        let mut ports = admin.unwrap_or(&self.listen).iter().filter_map(ListenAddress::tcp);
+        let mut address = ports.next()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let has_tls = admin.is_none() && !self.tls.certificates.is_empty();
+        let scheme = if has_tls { "https" } else { "http" };
+        Some(format!("{scheme}://{address}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_reach_the_server_of_the_settings() {
+        let tls = "[[tls.certificates]]\ncert = 'a'\nkey = 'b'";
+        for (settings, url) in [
+            ("", Some("http://127.0.0.1:3000")),
+            ("listen = '0.0.0.0:80'", Some("http://127.0.0.1:80")),
+            ("listen = '[::]:80'", Some("http://[::1]:80")),
+            ("listen = ['unix:/a', '10.0.0.1:80']", Some("http://10.0.0.1:80")),
+            ("listen = ['unix:/a', 'systemd']", None),
+            ("admin.listen = '0.0.0.0:81'", Some("http://127.0.0.1:81")),
+            ("admin.listen = 'unix:/a'", None),
+            (tls, Some("https://127.0.0.1:3000")),
+            (&format!("admin.listen = '127.0.0.1:81'\n{tls}"), Some("http://127.0.0.1:81")),
+        ] {
+            let config = Config::from_toml(settings).unwrap();
+            assert_eq!(config.local_api_url().as_deref(), url, "{settings}");
+        }
+    }
+}
