@@ -1,6 +1,6 @@
 # The same targets on a laptop and in CI. `make run ARGS="--listen 0.0.0.0:3000"` passes flags.
 
-.PHONY: run test check rust js browser bench release rust-client tools chromium
+.PHONY: run test check rust js browser bench release package rust-client tools chromium
 .NOTPARALLEL:
 
 PAGE := public/node_modules/.package-lock.json
@@ -47,6 +47,13 @@ bench: $(PAGE) $(CLIENTS) $(NEIGHBOUR) tools
 
 release: $(PAGE)
 	cargo build --locked --release
+
+# What is installed, in target/package: docs/operations.md. The commit is in `roomcast --version`.
+COMMIT := git show --no-patch --abbrev=9
+package: $(PAGE)
+	ROOMCAST_VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml) ($$($(COMMIT) --format=%h), \
+	$$($(COMMIT) --format=%cs))" cargo build --locked --release
+	SOURCE_DATE_EPOCH=$$($(COMMIT) --format=%ct) deploy/package.sh $(BINARY) $(dir $(BINARY))../package
 
 # npm writes this file last.
 %/node_modules/.package-lock.json: %/package-lock.json
