@@ -6,13 +6,13 @@ import { describe, test } from "node:test";
 import { assertConsecutive, assertOk, assertRefused, assertSameNames } from "../support/assert.mjs";
 import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { SOME_SOCKET_IO } from "../support/socket.io.mjs";
+import { MSGPACK_SOCKET_IO, SOME_SOCKET_IO } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
-for (const clientType of SOME_SOCKET_IO) {
+for (const clientType of [...SOME_SOCKET_IO, ...MSGPACK_SOCKET_IO]) {
   describe(`${clientType.label} and plain WebSocket in one room`, () => {
     test("each receives what the other posts, in the same form", async (t) => {
       const { room, ann, bob } = await pair(t);
@@ -115,7 +115,7 @@ for (const clientType of SOME_SOCKET_IO) {
 test("all client types in one room receive the same order", async (t) => {
   const room = unique("room");
   const clients = [];
-  for (const it of [...SOME_SOCKET_IO, wsJson])
+  for (const it of [...SOME_SOCKET_IO, ...MSGPACK_SOCKET_IO, wsJson])
     clients.push(await joinAsGuest(t, it, server, "one", { room }));
   const list = Array.from({ length: 40 }, (_, n) => ({ msg: n }));
   await Promise.all(clients.map((it) => it.askAll("send message", list)));

@@ -4,7 +4,7 @@ import { backendConnect, CONNECT_HOOK } from "../suites/backend-connect.mjs";
 import { BackEnd } from "../support/back-end.mjs";
 import { wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { socketIo } from "../support/socket.io.mjs";
+import { MSGPACK_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { wsJson } from "../support/ws.mjs";
 
@@ -19,6 +19,7 @@ const CLIENT_TYPES = [
   socketIo("2.5", "websocket"),
   wsJson,
   wsMsgpack,
+  ...MSGPACK_SOCKET_IO,
 ];
 
 for (const clientType of CLIENT_TYPES) {

@@ -10,7 +10,7 @@ import { joinAsGuest } from "../support/fixtures.mjs";
 import { httpRequest } from "../support/http.mjs";
 import { wsMsgpack } from "../support/msgpack.mjs";
 import { Server, serverForThisFile } from "../support/server.mjs";
-import { socketIo } from "../support/socket.io.mjs";
+import { MSGPACK_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { TIMEOUT_MS } from "../support/timeouts.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
@@ -40,6 +40,7 @@ const CLIENT_TYPES = [
   socketIo("1.7", "polling"),
   wsJson,
   wsMsgpack,
+  ...MSGPACK_SOCKET_IO,
 ];
 
 for (const clientType of CLIENT_TYPES) {

@@ -7,7 +7,12 @@ import { test } from "node:test";
 import { assertOk } from "../support/assert.mjs";
 import { connect, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { ALL_SOCKET_IO, socketIo, waitForUpgrade } from "../support/socket.io.mjs";
+import {
+  ALL_SOCKET_IO,
+  MSGPACK_SOCKET_IO,
+  socketIo,
+  waitForUpgrade,
+} from "../support/socket.io.mjs";
 import { once } from "../support/timeouts.mjs";
 import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
@@ -25,7 +30,7 @@ const withoutRecovery = serverForThisFile({ settings: SETTINGS });
 
 const TRANSPORTS = ["polling", "websocket", "upgrade"].map((it) => socketIo("4.8", it));
 
-for (const clientType of TRANSPORTS) {
+for (const clientType of [...TRANSPORTS, ...MSGPACK_SOCKET_IO]) {
   test(`what was missed comes in order before what is new, ${clientType.label}`, async (t) => {
     const game = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: game });

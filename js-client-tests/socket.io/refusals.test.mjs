@@ -4,12 +4,12 @@ import { refusals } from "../suites/refusals.mjs";
 import { assertErrorEvent, assertRefused } from "../support/assert.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO, MSGPACK_SOCKET_IO } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile();
 
-for (const clientType of ALL_SOCKET_IO) {
+for (const clientType of [...ALL_SOCKET_IO, ...MSGPACK_SOCKET_IO]) {
   describe(`refusals over ${clientType.label}`, () => {
     refusals(clientType, server);
 

@@ -8,7 +8,7 @@ import { joinAsGuest } from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { wsMsgpack } from "../support/msgpack.mjs";
 import { Random } from "../support/random.mjs";
-import { socketIo } from "../support/socket.io.mjs";
+import { MSGPACK_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 import { bodyCodec } from "./binary.mjs";
@@ -25,6 +25,7 @@ const CLIENT_TYPES = [
   socketIo("2.3", "polling"),
   wsJson,
   wsMsgpack,
+  ...MSGPACK_SOCKET_IO,
 ];
 
 /** `server` has the settings `EVENT_SETTINGS`. */

@@ -44,11 +44,11 @@ export const EVENT_SETTINGS = {
 const BYTES = Buffer.from([0, 1, 254, 255]);
 
 /** Lists of arguments that must arrive as they were sent. */
-export const ARGUMENTS = [
+const argumentsWith = (number) => [
   [],
   [null],
   [1, "two", false, null, [], {}],
-  [{ deep: [{ er: { a: 1, b: [null, 0.5, -1e21] } }] }, 'ü\u2028\0\\"', 2 ** 53 - 1],
+  [{ deep: [{ er: { a: 1, b: [null, 0.5, number] } }] }, 'ü\u2028\0\\"', 2 ** 53 - 1],
   [BYTES],
   [{ a: BYTES, b: [BYTES.subarray(1), 7] }, Buffer.alloc(0), "end"],
 ];
@@ -56,12 +56,14 @@ export const ARGUMENTS = [
 /** `server` has the settings above. */
 export function customEvents(clientType, server) {
   const { write, read } = bodyCodec(clientType);
+  // Of integers from 2^64 on, `socket.io-msgpack-parser` writes other bytes.
+  const lists = argumentsWith(clientType.parser ? -(2 ** 60) : -1e21);
   const text = (args) => args.map((it) => (typeof it === "string" ? clientType.text(it) : it));
 
   test("the others in the room receive the same arguments, the sender does not", async (t) => {
     const room = unique("room");
     const [ann, bob] = await two(t, clientType, server, room, "any:thing");
-    for (const args of ARGUMENTS.map(text)) {
+    for (const args of lists.map(text)) {
       assert.deepEqual(await ann.askWith("any:thing", args.map(write)), { ok: true });
       assert.deepEqual((await bob.next("any:thing")).map(read), args);
     }

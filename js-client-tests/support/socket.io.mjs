@@ -5,6 +5,7 @@ import client17 from "socket.io-client-1";
 import client25 from "socket.io-client-2";
 import client23 from "socket.io-client-2-3";
 import { io as client31 } from "socket.io-client-3";
+import msgpackParser from "socket.io-msgpack-parser";
 
 import { Client } from "./client.mjs";
 import { assertBuiltInAnswer, assertEvent } from "./contract.mjs";
@@ -12,6 +13,9 @@ import { SERVER_EVENTS } from "./server-events.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
 const LIBRARIES = { 4.8: client48, 3.1: client31, 2.5: client25, 2.3: client23, 1.7: client17 };
+
+/** Where clients with `socket.io-msgpack-parser` are served. */
+export const MSGPACK_PATH = "/socket.io-msgpack/";
 
 /** The type of the packet that refuses a space. */
 const ERROR = 4;
@@ -24,10 +28,12 @@ const TRANSPORTS = {
 
 /** One client version over one choice of transports. */
 class SocketIoType {
-  constructor(version, transport) {
+  constructor(version, transport, parser) {
     this.version = version;
     this.transport = transport;
-    this.label = `socket.io-client ${version}, ${transport}`;
+    /** `socket.io-msgpack-parser`, if the client has it. */
+    this.parser = parser;
+    this.label = `socket.io-client ${version}${parser ? " with msgpack" : ""}, ${transport}`;
     this.wire = "socket.io";
     /** Clients before 3.x use Engine.IO 3: no `auth`, other events for refusals. */
     this.legacy = Number(version) < 3;
@@ -51,6 +57,7 @@ class SocketIoType {
       forceNew: true,
       reconnection: false,
       ...withoutUndefined({ extraHeaders: headers, protocols, query }),
+      ...(this.parser && { parser: this.parser, path: MSGPACK_PATH }),
       ...extra,
     };
     if (!this.legacy) return io(url + space, { auth: handshakeAuth(handshake), ...options });
@@ -256,6 +263,11 @@ function withoutUndefined(object) {
 export function socketIo(version, transport) {
   return new SocketIoType(version, transport);
 }
+
+/** The newest version with `socket.io-msgpack-parser` over each transport. */
+export const MSGPACK_SOCKET_IO = Object.keys(TRANSPORTS).map(
+  (transport) => new SocketIoType("4.8", transport, msgpackParser),
+);
 
 /** The newest version over each transport, then the older ones over each. */
 export const ALL_SOCKET_IO = Object.keys(LIBRARIES)

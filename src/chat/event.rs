@@ -201,7 +201,7 @@ pub enum MissedRun {
 }
 
 /// The number of cached encodings per event.
-const ENCODINGS: usize = 6;
+const ENCODINGS: usize = 8;
 
 /// An encoding, of a type that only its encoder knows.
 type Encoding = Box<dyn Any + Send + Sync>;
@@ -234,13 +234,13 @@ impl Delivery {
 
     /// The encoding in `slot`, made by `encode` on the first call.
     ///
-    /// The callers agree on the encoding of each slot (0 to 5): one type per slot.
+    /// The callers agree on the encoding of each slot (0 to 7): one type per slot.
     ///
     /// # Panics
     ///
     /// If the slot does not exist or holds another type.
     pub fn encoded<T: Any + Send + Sync>(&self, slot: usize, encode: impl FnOnce() -> T) -> &T {
-        let encoding = self.encodings.get(slot).expect("there are six slots");
+        let encoding = self.encodings.get(slot).expect("there are eight slots");
         let encoding = encoding.get_or_init(|| Box::new(encode()));
         encoding.downcast_ref().expect("a slot holds one type")
     }

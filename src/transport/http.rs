@@ -104,7 +104,7 @@ impl Handler for Gateway {
         }
         let address = ClientAddress::decide(peer, request.headers(), &self.proxies);
         // Only what this request needs: the future exists once per connection.
-        let target = if SocketIoTransport::serves(request.uri().path()) {
+        let target = if SocketIoTransport::route(request.uri().path()).is_some() {
             Ok(Arc::clone(&self.socketio))
         } else {
             request.extensions_mut().insert(address);
@@ -127,7 +127,8 @@ async fn traced(
     request: Request<Incoming>,
     address: ClientAddress,
 ) -> Response<Body> {
-    let span = debug_span!("request", method = %request.method(), route = SocketIoTransport::ROUTE);
+    let route = SocketIoTransport::route(request.uri().path());
+    let span = debug_span!("request", method = %request.method(), route);
     if span.is_disabled() {
         return socketio.handle(request, address).await;
     }

@@ -8,6 +8,8 @@ use crate::domain::Rejection;
 /// that parse them by recursion.
 pub(super) const DEPTH_MAX: usize = 64;
 
+/// The refusal of a `MessagePack` value.
+pub(super) const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such value");
 pub(super) const TOO_DEEP: Rejection = Rejection::BadRequest("the data is nested too deeply");
 
 /// Refuses text that is nested deeper than [`DEPTH_MAX`]. The check itself does not recurse.

@@ -11,7 +11,8 @@ const QUERY: &str = "{query.";
 /// Longest path of a rule, in bytes.
 const PATH_BYTES_MAX: usize = 256;
 /// The paths of Roomcast.
-const OWN_PATHS: [&str; 5] = ["/api", "/assets", "/health", "/socket.io", "/ws"];
+const OWN_PATHS: [&str; 6] =
+    ["/api", "/assets", "/health", "/socket.io", "/socket.io-msgpack", "/ws"];
 
 /// A path of the settings, and what its connections speak.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +112,8 @@ fn path_pattern(path: &str) -> Result<PathPattern, &'static str> {
     let path = without_last_slash(path);
     let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
     if OWN_PATHS.iter().any(|own| path.strip_prefix(own).is_some_and(is_below)) {
-        return Err("`path` is one of Roomcast: /api, /assets, /health, /socket.io or /ws");
+        return Err("`path` is one of Roomcast: /api, /assets, /health, /socket.io, \
+                    /socket.io-msgpack or /ws");
     }
     let is_exact = |text: &str| !text.contains(['{', '}']);
     match path.split_once(ROOM) {

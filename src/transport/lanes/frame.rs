@@ -66,11 +66,11 @@ pub(in crate::transport) fn split(bytes: &[u8]) -> impl Iterator<Item = Frame<'_
     split_whole(bytes).map(|(frame, _)| frame)
 }
 
-/// `bytes`, which holds whole frames of the server, with other texts where `replace` says so. `None`
-/// if it never does.
+/// `bytes`, which holds whole frames of the server, with other frames in place of texts where `replace`
+/// says so. `None` if it never does.
 pub(in crate::transport) fn replace_texts(
     bytes: &[u8],
-    replace: impl Fn(&str) -> Option<String>,
+    replace: impl Fn(&str) -> Option<Bytes>,
 ) -> Option<Bytes> {
     let replacement = |it| match it {
         Frame::Text(content) => std::str::from_utf8(content).ok().and_then(&replace),
@@ -82,10 +82,7 @@ pub(in crate::transport) fn replace_texts(
     }
     let mut frames = Vec::with_capacity(bytes.len());
     for (replaced, whole) in parts {
-        match replaced {
-            Some(content) => append(&mut frames, TEXT, &[content.as_bytes()]),
-            None => frames.extend_from_slice(whole),
-        }
+        frames.extend_from_slice(replaced.as_deref().unwrap_or(whole));
     }
     Some(Bytes::from(frames))
 }
@@ -228,7 +225,7 @@ mod tests {
     #[test]
     fn texts_are_replaced_between_other_frames() {
         let frames = [text("one"), binary(b"two"), ping(), text("four")].concat();
-        let replace = |content: &str| (content == "four").then(|| "5".repeat(200));
+        let replace = |content: &str| (content == "four").then(|| text(&"5".repeat(200)));
         let expected = [text("one"), binary(b"two"), ping(), text(&"5".repeat(200))].concat();
         assert_eq!(replace_texts(&frames, replace).unwrap(), expected);
         assert_eq!(replace_texts(&frames, |_| None), None);

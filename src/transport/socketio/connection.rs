@@ -87,7 +87,7 @@ impl NamespaceConnection {
         recovery_ids: Option<RecoveryIds>,
         metrics: Arc<RequestMetrics>,
     ) -> Arc<Self> {
-        let format = PacketFormat::new(socket.ns(), session.version());
+        let format = PacketFormat::new(socket.ns(), session.version(), session.parser());
         Arc::new(Self {
             session,
             socket: Arc::downgrade(socket),

@@ -10,7 +10,7 @@
 //! with [`ANSWER_NAME`] as its first element. `wire` ignores one without a number.
 
 use super::packet_head::{Extent, PacketHead, kind};
-use crate::wire::socketio::{ANSWER_NAME, NAME_MARKER};
+use crate::wire::socketio::{ANSWER_NAME, NAME_MARKER, REFUSED_BYTES_MAX, REFUSED_NAME};
 
 /// The bytes of a packet that are examined. The head before the name is far shorter, also with the
 /// name of a space.
@@ -22,8 +22,8 @@ const KIND_AT: usize = 1;
 /// Longer names are marked without a search for their end.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The most bytes by which a packet grows: [`ANSWER_NAME`] and a comma.
-pub(super) const MARKER_BYTES_MAX: usize = ANSWER_NAME.len() + 1;
+/// The most bytes by which a packet grows: [`ANSWER_NAME`] and a comma, and why it is refused.
+pub(super) const MARKER_BYTES_MAX: usize = ANSWER_NAME.len() + 1 + REFUSED_BYTES_MAX;
 
 /// The result of [`scan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,22 +101,23 @@ pub(super) fn scan(packet: &[u8], head: &PacketHead<'_>, extent: Extent) -> Name
     }
 }
 
-/// Examines a name after its quotation mark. An empty name and that of an answer are marked, because
-/// they look like markers.
+/// Examines a name after its quotation mark. Names that look like markers are marked: an empty one, and
+/// those of answers and of refused requests.
 fn scan_name(packet: &[u8], name: &[u8], name_at: usize) -> NameScan {
     let end = name.iter().take(NAME_BYTES_MAX).position(|it| matches!(it, b'"' | b'\\'));
     let marked = NameScan::Marked(Mark::Name(name_at));
     match end.and_then(|at| name.split_at_checked(at)) {
-        Some((name, [b'"', ..])) if !name.is_empty() && !is_answer_name(name) => NameScan::Unmarked,
+        Some((name, [b'"', ..])) if !is_marker(name) => NameScan::Unmarked,
         Some(_) => marked,
         None if name.len() >= NAME_BYTES_MAX => marked,
         None => unfinished(packet, marked),
     }
 }
 
-/// Whether a name, without its quotation marks, is that of answers.
-fn is_answer_name(name: &[u8]) -> bool {
-    ANSWER_NAME.trim_matches('"').as_bytes() == name
+/// Whether a name, without its quotation marks, is a marker.
+fn is_marker(name: &[u8]) -> bool {
+    let markers = ["", ANSWER_NAME, REFUSED_NAME];
+    markers.iter().any(|it| it.trim_matches('"').as_bytes() == name)
 }
 
 /// The result for a packet whose known bytes decide nothing.
@@ -158,6 +159,7 @@ mod tests {
             (r#"42[300,"x"]"#, r#"42["",300,"x"]"#),
             (r#"427["",1]"#, r#"427["","",1]"#),
             (r#"427["ack",1]"#, r#"427["","ack",1]"#),
+            (r#"42["refused",0,"x"]"#, r#"42["","refused",0,"x"]"#),
             (r#"451-["\n",1]"#, r#"451-["","\n",1]"#),
         ] {
             assert_eq!(marked(packet), expected);

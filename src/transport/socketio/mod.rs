@@ -1,4 +1,5 @@
-//! The transport for Socket.IO clients: everything under `/socket.io/`.
+//! The transport for Socket.IO clients: everything under `/socket.io/`, and under `/socket.io-msgpack/`
+//! for those with `socket.io-msgpack-parser`, whose packets are translated below the engine.
 //!
 //! socketioxide implements the protocol; this folder protects it. Every WebSocket is upgraded here,
 //! with a monitored stream below the engine: it can pause and abort, and it detects a peer that
@@ -59,7 +60,7 @@ use self::{
     polling_state::PollingState,
     recovery::RecoveryTable,
     registry::SessionRegistry,
-    request::{EngineRejection, EngineRequest, Version},
+    request::{EngineRejection, EngineRequest, Parser, Version},
     session::{EngineSession, Handshake, SessionResources},
     spaces::Spaces,
 };
@@ -79,7 +80,7 @@ use crate::{
 /// The supported methods.
 const METHODS: &str = "GET, POST, OPTIONS";
 
-/// Everything under `/socket.io/`.
+/// Everything under the paths of the engine.
 pub struct SocketIoTransport {
     resources: Arc<SessionResources>,
     cross_origin: CrossOrigin,
@@ -99,9 +100,6 @@ struct SocketIoContext {
 }
 
 impl SocketIoTransport {
-    /// The path of the engine.
-    pub(super) const ROUTE: &str = "/socket.io/";
-
     /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
@@ -133,9 +131,9 @@ impl SocketIoTransport {
         Self { resources, cross_origin, in_query, context }
     }
 
-    /// Whether requests for this path are for [`handle`](Self::handle).
-    pub(super) fn serves(path: &str) -> bool {
-        path == Self::ROUTE || Some(path) == Self::ROUTE.strip_suffix('/')
+    /// The route of requests for this path, if they are for [`handle`](Self::handle).
+    pub(super) fn route(path: &str) -> Option<&'static str> {
+        Parser::of_path(path).map(Parser::route)
     }
 
     /// Answers a request of this host's pages or those of allowed origins.
@@ -157,7 +155,8 @@ impl SocketIoTransport {
     {
         let query = request.uri().query().unwrap_or_default();
         let accepted = compression::accepted(request.headers());
-        let response = match request::parse_request(request.method(), query) {
+        let parser = parser_of(&request);
+        let response = match request::parse_request(parser, request.method(), query) {
             Ok(EngineRequest::Poll(key)) => {
                 drop(request);
                 self.poll(key).await
@@ -207,6 +206,7 @@ impl SocketIoTransport {
         let client = client_info::of_request(&self.context.chat, request.headers(), address);
         Handshake {
             version,
+            parser: parser_of(request),
             query: request::application_query(query),
             request_token,
             client,
@@ -234,6 +234,11 @@ impl SocketIoTransport {
             Ok(())
         }
     }
+}
+
+/// The parser of the client of a request that this transport serves.
+fn parser_of<B>(request: &Request<B>) -> Parser {
+    Parser::of_path(request.uri().path()).unwrap_or(Parser::Json)
 }
 
 impl fmt::Debug for SocketIoTransport {

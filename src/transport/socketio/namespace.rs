@@ -119,8 +119,7 @@ impl ConnectMiddleware {
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
-        let Handshake { version: _, query, request_token, client, address: _ } =
-            session.handshake();
+        let Handshake { query, request_token, client, .. } = session.handshake();
         let mut hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
         if let Some(client) = client {
             let (query, auth) = (query.clone(), auth.map(Into::into));

@@ -10,13 +10,13 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::request::Version;
+use super::request::{Parser, Version};
 use crate::{
     chat::{Reply, event::Delivery},
     domain::{CloseReason, Limits},
     transport::lanes::frame,
     wire::{
-        recovery,
+        msgpack, recovery,
         socketio::{self as wire, Namespace, Packet, RequestKind},
     },
 };
@@ -27,6 +27,9 @@ const SLOT: usize = 0;
 const SLOT_V3: usize = 3;
 /// The slot of a delivery that holds its frames with an offset.
 const SLOT_RECOVERABLE: usize = 5;
+/// The slots of a delivery that hold both for `socket.io-msgpack-parser`.
+const SLOT_PACKED: usize = 6;
+const SLOT_RECOVERABLE_PACKED: usize = 7;
 
 /// The type of a message, which precedes byte strings in version 3.
 const MESSAGE_V3: &[u8] = &[4];
@@ -35,7 +38,16 @@ const MESSAGE_V3: &[u8] = &[4];
 #[derive(Clone, Debug)]
 pub(super) struct PacketFormat {
     namespace: Namespace,
-    version: Version,
+    encoding: Encoding,
+}
+
+/// The form of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// That of the default parser.
+    Json(Version),
+    /// That of `socket.io-msgpack-parser`.
+    MsgPack,
 }
 
 /// The frames of an event for the first namespace that it was sent to.
@@ -61,8 +73,12 @@ pub(super) struct Offsets(AtomicU64);
 
 impl PacketFormat {
     /// The format of a connection to the namespace with this name.
-    pub(super) fn new(namespace: &str, version: Version) -> Self {
-        Self { namespace: Namespace::new(namespace), version }
+    pub(super) fn new(namespace: &str, version: Version, parser: Parser) -> Self {
+        let encoding = match parser {
+            Parser::Json => Encoding::Json(version),
+            Parser::MsgPack => Encoding::MsgPack,
+        };
+        Self { namespace: Namespace::new(namespace), encoding }
     }
 
     /// The namespace.
@@ -72,24 +88,31 @@ impl PacketFormat {
 
     /// The frames of an event, made once for all connections of this format.
     pub(super) fn event(&self, delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
-        let make = |version| {
+        let make = |encoding| {
             move || {
                 let packet = wire::event(delivery, &self.namespace, limits);
                 EventFrames {
                     namespace: self.namespace.clone(),
                     has_attachments: !packet.attachments.is_empty(),
-                    frames: frames(&packet, version),
+                    frames: frames(&packet, encoding),
                 }
             }
         };
-        let mut event = delivery.encoded(SLOT, make(Version::V4));
-        if event.has_attachments && self.version == Version::V3 {
-            event = delivery.encoded(SLOT_V3, make(Version::V3));
-        }
+        let event = match self.encoding {
+            Encoding::MsgPack => delivery.encoded(SLOT_PACKED, make(self.encoding)),
+            Encoding::Json(version) => {
+                let event = delivery.encoded(SLOT, make(Encoding::Json(Version::V4)));
+                if event.has_attachments && version == Version::V3 {
+                    delivery.encoded(SLOT_V3, make(self.encoding))
+                } else {
+                    event
+                }
+            }
+        };
         if event.namespace == self.namespace {
             Bytes::clone(&event.frames)
         } else {
-            make(self.version)().frames
+            make(self.encoding)().frames
         }
     }
 
@@ -100,7 +123,8 @@ impl PacketFormat {
         offsets: &Offsets,
         limits: &Limits,
     ) -> u64 {
-        let make = || self.make_recoverable(delivery, offsets.draw(), limits);
+        let encoding = Encoding::Json(Version::V4);
+        let make = || self.make_recoverable(delivery, offsets.draw(), encoding, limits);
         delivery.encoded(SLOT_RECOVERABLE, make).offset
     }
 
@@ -112,8 +136,12 @@ impl PacketFormat {
         offset: u64,
         limits: &Limits,
     ) -> Bytes {
-        let make = || self.make_recoverable(delivery, offset, limits);
-        let shared = delivery.encoded(SLOT_RECOVERABLE, make);
+        let make = || self.make_recoverable(delivery, offset, self.encoding, limits);
+        let slot = match self.encoding {
+            Encoding::Json(_) => SLOT_RECOVERABLE,
+            Encoding::MsgPack => SLOT_RECOVERABLE_PACKED,
+        };
+        let shared = delivery.encoded(slot, make);
         if shared.offset == offset && shared.namespace == self.namespace {
             Bytes::clone(&shared.frames)
         } else {
@@ -125,26 +153,27 @@ impl PacketFormat {
         &self,
         delivery: &Arc<Delivery>,
         offset: u64,
+        encoding: Encoding,
         limits: &Limits,
     ) -> RecoverableFrames {
         let packet = wire::event(delivery, &self.namespace, limits);
-        let frames = frames(&recovery::append_offset(packet, offset), Version::V4);
+        let frames = frames(&recovery::append_offset(packet, offset), encoding);
         RecoverableFrames { namespace: self.namespace.clone(), offset, frames }
     }
 
     /// The frames of the acknowledgement of a request with this number.
     pub(super) fn acknowledgement(&self, kind: &RequestKind, number: i64, reply: &Reply) -> Bytes {
-        frames(&wire::acknowledgement(kind, number, reply, &self.namespace), self.version)
+        frames(&wire::acknowledgement(kind, number, reply, &self.namespace), self.encoding)
     }
 
     /// The frames of the reply to a request without an acknowledgement, if it has one.
     pub(super) fn reply(&self, kind: &RequestKind, reply: &Reply) -> Option<Bytes> {
-        wire::reply_event(kind, reply, &self.namespace).map(|it| frames(&it, self.version))
+        wire::reply_event(kind, reply, &self.namespace).map(|it| frames(&it, self.encoding))
     }
 
     /// The frame of `closing`.
     pub(super) fn closing(&self, reason: CloseReason) -> Bytes {
-        frames(&wire::closing(reason, &self.namespace), self.version)
+        frames(&wire::closing(reason, &self.namespace), self.encoding)
     }
 }
 
@@ -156,8 +185,15 @@ impl Offsets {
     }
 }
 
-fn frames(packet: &Packet, version: Version) -> Bytes {
-    let prefix = if version == Version::V3 { MESSAGE_V3 } else { &[] };
+fn frames(packet: &Packet, encoding: Encoding) -> Bytes {
+    let prefix = match encoding {
+        Encoding::Json(Version::V3) => MESSAGE_V3,
+        Encoding::Json(Version::V4) => &[],
+        Encoding::MsgPack => {
+            let message = msgpack::pack_packet(packet).expect("`wire` writes packets");
+            return frame::binary(&message);
+        }
+    };
     frame::packet(&packet.text, prefix, &packet.attachments)
 }
 
@@ -178,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_packet_names_its_namespace_and_its_acknowledgement() {
-        let format = |namespace| PacketFormat::new(namespace, Version::V4);
+        let format = |namespace| PacketFormat::new(namespace, Version::V4, Parser::Json);
         let kind = RequestKind::of("send message");
         let refused: Reply = Err(Rejection::NotMember);
         let answer = r#"[{"ok":false,"code":"not_member","message":"join the room first"}]"#;
@@ -194,8 +230,9 @@ mod tests {
     #[test]
     fn the_connections_of_a_namespace_share_the_frames_of_an_event() {
         let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
-        let of =
-            |namespace, version| PacketFormat::new(namespace, version).event(&delivery, &limits);
+        let of = |namespace, version| {
+            PacketFormat::new(namespace, version, Parser::Json).event(&delivery, &limits)
+        };
         let first = of("/shop", Version::V4);
         assert!(texts(&first)[0].starts_with(r#"42/shop,["new message",{"room":"lobby","#));
         assert_eq!(of("/shop", Version::V4).as_ptr(), first.as_ptr());
@@ -207,7 +244,7 @@ mod tests {
     fn an_event_has_one_offset_for_all_connections() {
         let (delivery, limits, offsets) =
             (message_delivery("lobby", 1), Limits::default(), Offsets::default());
-        let format = |namespace| PacketFormat::new(namespace, Version::V4);
+        let format = |namespace| PacketFormat::new(namespace, Version::V4, Parser::Json);
         for namespace in ["/shop", "/%73hop"] {
             assert_eq!(format(namespace).offset(&delivery, &offsets, &limits), 1);
         }
@@ -220,5 +257,25 @@ mod tests {
         assert!(texts(&other)[0].starts_with("42/%73hop,["));
         assert!(texts(&other)[0].ends_with(r#"},"1"]"#));
         assert!(texts(&of("/shop", 7))[0].ends_with(r#"},"7"]"#), "another one on demand");
+    }
+
+    #[test]
+    fn a_packed_event_is_one_message_that_is_shared_and_has_the_common_offset() {
+        let (delivery, limits, offsets) =
+            (message_delivery("lobby", 1), Limits::default(), Offsets::default());
+        let packed = PacketFormat::new("/", Version::V4, Parser::MsgPack);
+        let event = packed.event(&delivery, &limits);
+        assert_eq!(packed.event(&delivery, &limits).as_ptr(), event.as_ptr());
+        let [Frame::Binary(message)] = frame::split(&event).collect::<Vec<_>>()[..] else {
+            panic!("{event:?}");
+        };
+        assert!(message.starts_with(b"\x83\xa4data\x92\xabnew message"), "{message:?}");
+        let json = PacketFormat::new("/", Version::V4, Parser::Json);
+        for format in [&packed, &json, &packed] {
+            assert_eq!(format.offset(&delivery, &offsets, &limits), 1);
+        }
+        let recoverable = packed.recoverable_event(&delivery, 1, &limits);
+        assert!(recoverable.ends_with(b"\xa11\xa3nsp\xa1/\xa4type\x02"), "{recoverable:?}");
+        assert!(texts(&json.recoverable_event(&delivery, 1, &limits))[0].ends_with("},\"1\"]"));
     }
 }

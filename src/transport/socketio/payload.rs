@@ -147,14 +147,18 @@ pub(super) fn pong() -> Payload {
     Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(b"3")] }
 }
 
-/// The refusal of a client, if the first packet of `payload` is CONNECT of a parser that is
-/// not supported. Only clients of version 4 send CONNECT first.
-pub(super) fn refuse_parser(format: PayloadFormat, payload: &Payload) -> Option<Bytes> {
+/// The refusal of a client, if the first packet of `payload` is CONNECT of a parser that has
+/// another path. Only clients of version 4 send CONNECT first.
+pub(super) fn refuse_parser(
+    format: PayloadFormat,
+    payload: &Payload,
+    limits: &Limits,
+) -> Option<Bytes> {
     if format != PayloadFormat::V4 {
         return None;
     }
     let first = payload.parts.first()?.split(|it| is_separator(*it)).next()?;
-    msgpack::refuse_connect(&BASE64_STANDARD.decode(first.strip_prefix(b"b")?).ok()?)
+    msgpack::refuse_connect(&BASE64_STANDARD.decode(first.strip_prefix(b"b")?).ok()?, limits)
 }
 
 /// The packets of a payload of the engine, which is text.

@@ -55,14 +55,21 @@ impl PollPayload {
     pub(super) fn new(version: Version, frames: &[Bytes]) -> Self {
         let capacity = frames.iter().map(|it| it.len() + 8).sum();
         let mut payload = Self { version, bytes: Vec::with_capacity(capacity) };
-        for frame in frames.iter().flat_map(|it| frame::split(it)) {
+        for whole in frames {
+            payload.push_frames(whole);
+        }
+        payload
+    }
+
+    /// Adds whole frames.
+    pub(super) fn push_frames(&mut self, frames: &[u8]) {
+        for frame in frame::split(frames) {
             match frame {
-                Frame::Text(text) => payload.push_text(text),
-                Frame::Binary(bytes) => payload.push_bytes(bytes),
+                Frame::Text(text) => self.push_text(text),
+                Frame::Binary(bytes) => self.push_bytes(bytes),
                 Frame::Control => {}
             }
         }
-        payload
     }
 
     /// Adds a payload of the engine, which is not empty.

@@ -33,17 +33,14 @@ enum PollEnd {
 }
 
 impl SocketIoTransport {
-    /// Finds a session that polling carries, and that began with the same version.
+    /// Finds a session that polling carries, and that began with the same parser and version.
     pub(super) fn find_polling_session(
         &self,
         key: SessionKey,
     ) -> Result<Arc<EngineSession>, EngineRejection> {
         let session = self.context.registry.find(key.sid).ok_or(EngineRejection::SessionUnknown)?;
-        if session.is_polling() && session.version() == key.version {
-            Ok(session)
-        } else {
-            Err(EngineRejection::BadRequest)
-        }
+        let is_same = session.version() == key.version && session.parser() == key.parser;
+        if session.is_polling() && is_same { Ok(session) } else { Err(EngineRejection::BadRequest) }
     }
 
     /// Opens a session.
@@ -70,7 +67,7 @@ impl SocketIoTransport {
     /// Answers with the next packets for the client, once there are any.
     pub(super) async fn poll(&self, key: SessionKey) -> Result<Response<Body>, EngineRejection> {
         let session = &self.find_polling_session(key)?;
-        let SessionKey { sid, version } = key;
+        let SessionKey { sid, version, parser: _ } = key;
         let phase = session.close_phase();
         let mut in_progress = PollInProgress::begin(session);
         let writer = Some(session.writer()).filter(|it| !it.has_ended());
@@ -125,8 +122,10 @@ impl SocketIoTransport {
             payload.append(&answer.body);
         } else {
             for packet in packets() {
-                let replaced = session.replacement(packet);
-                payload.push_text(replaced.as_deref().unwrap_or(packet).as_bytes());
+                match session.replacement(packet) {
+                    Some(frames) => payload.push_frames(&frames),
+                    None => payload.push_text(packet.as_bytes()),
+                }
             }
         }
         Ok(EngineResponse::text(payload.into_bytes()).into_response())

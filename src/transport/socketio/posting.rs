@@ -19,7 +19,7 @@ use super::{
     packet_check::{CheckedPayload, PacketCheck, Protocol},
     payload::{self, Payload, PayloadError, PayloadFormat},
     polling_requests::{PostGuard, RequestInProgress},
-    request::EngineRejection,
+    request::{EngineRejection, Parser},
     session::{ClosePhase, EngineSession},
 };
 use crate::domain::CloseReason;
@@ -64,14 +64,18 @@ async fn receive(
             return Err(EngineRejection::TooManyPackets);
         }
     };
-    if session.with_polling(|it| it.is_first_post()) == Some(true)
-        && let Some(refusal) = payload::refuse_parser(format, &payload)
+    if session.parser() == Parser::Json
+        && session.with_polling(|it| it.is_first_post()) == Some(true)
+        && let Some(refusal) = payload::refuse_parser(format, &payload, session.limits())
     {
         session.refuse_parser(refusal);
         return Ok(());
     }
-    let CheckedPayload { payload, refused } =
-        PacketCheck::new(session.version()).check_payload(format, payload, &**session);
+    let mut packets = PacketCheck::new(session.version());
+    let CheckedPayload { payload, refused } = match session.parser() {
+        Parser::Json => packets.check_payload(format, payload, &**session),
+        Parser::MsgPack => packets.check_packed_payload(payload, session.limits(), &**session),
+    };
     let limit = session.limits().frame_bytes_max.get();
     if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
         session.close(CloseReason::FrameTooLarge { limit });

@@ -11,7 +11,7 @@ use super::test_support::{
     NEW, Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
     wait_for_session_end,
 };
-use crate::wire::msgpack;
+use crate::{domain::Limits, wire::msgpack};
 
 /// Events with names that JSON writes in an unusual way, and their `error message`.
 const NAMES: [(&str, &str); 5] = [
@@ -154,7 +154,7 @@ async fn another_parser_is_refused_on_a_websocket() {
     let head = [0x82, 0x80 | u8::try_from(FOREIGN_CONNECT.len()).unwrap(), 0, 0, 0, 0];
     client.write_all(&[&head[..], FOREIGN_CONNECT].concat()).await.unwrap();
     let received = rest(&mut client).await;
-    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT, &Limits::default()).unwrap();
     let end = [&refusal[..], &[0x88, 2, 0x03, 0xeb]].concat();
     assert!(received.ends_with(&end), "{received:?}");
 }
@@ -163,7 +163,7 @@ async fn another_parser_is_refused_on_a_websocket() {
 async fn another_parser_is_refused_on_polling() {
     let stack = Stack::start();
     let packet = format!("b{}", BASE64_STANDARD.encode(FOREIGN_CONNECT));
-    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT, &Limits::default()).unwrap();
     let answer = format!("b{}", BASE64_STANDARD.encode(refusal));
     // The poll precedes the POST, or follows it.
     let first = stack.open(4).await;
@@ -193,7 +193,7 @@ async fn another_parser_is_refused_after_an_upgrade_that_takes_the_last_poll() {
     assert_eq!(stack.post(&polling_query, packet).await.0, StatusCode::OK);
     client.send_text("5").await;
     let received = rest(&mut client).await;
-    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT, &Limits::default()).unwrap();
     let end = [&refusal[..], &[0x88, 2, 0x03, 0xeb]].concat();
     assert!(received.ends_with(&end), "{received:?}");
 }

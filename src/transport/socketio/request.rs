@@ -41,6 +41,31 @@ impl Version {
     }
 }
 
+/// The parser of a client's packets. Its path tells which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parser {
+    /// The default one.
+    Json,
+    /// `socket.io-msgpack-parser`.
+    MsgPack,
+}
+
+impl Parser {
+    /// The path of clients with this parser.
+    pub(super) fn route(self) -> &'static str {
+        match self {
+            Self::Json => "/socket.io/",
+            Self::MsgPack => "/socket.io-msgpack/",
+        }
+    }
+
+    /// The parser of clients at this path, with its last slash or without.
+    pub(super) fn of_path(path: &str) -> Option<Self> {
+        let is_at = |it: &Self| path == it.route() || Some(path) == it.route().strip_suffix('/');
+        [Self::Json, Self::MsgPack].into_iter().find(is_at)
+    }
+}
+
 /// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EngineRequest {
@@ -56,15 +81,17 @@ pub(super) enum EngineRequest {
     Upgrade(SessionKey),
 }
 
-/// What a request says of its session: its id, and the version with which it began.
+/// What a request says of its session: its id, and the parser and the version with which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SessionKey {
     pub(super) sid: Sid,
     pub(super) version: Version,
+    pub(super) parser: Parser,
 }
 
-/// Parses the method and the query of a request.
+/// Parses the method and the query of a request of a client with this parser.
 pub(super) fn parse_request(
+    parser: Parser,
     method: &Method,
     query: &str,
 ) -> Result<EngineRequest, EngineRejection> {
@@ -82,7 +109,8 @@ pub(super) fn parse_request(
             let sid: Sid = sid.parse().map_err(|_malformed| EngineRejection::SessionUnknown)?;
             // As for the official server, the version is 3 where none is named.
             let is_v4 = matches!(find_parameter(query, "EIO="), QueryParameter::Single("4"));
-            let key = SessionKey { sid, version: if is_v4 { Version::V4 } else { Version::V3 } };
+            let version = if is_v4 { Version::V4 } else { Version::V3 };
+            let key = SessionKey { sid, version, parser };
             match *method {
                 Method::GET if polls => Ok(EngineRequest::Poll(key)),
                 Method::POST if polls => Ok(EngineRequest::Post(key)),
@@ -96,7 +124,8 @@ pub(super) fn parse_request(
         QueryParameter::Missing => {
             let version = match find_parameter(query, "EIO=") {
                 QueryParameter::Single("4") => Version::V4,
-                QueryParameter::Single("3") => Version::V3,
+                // `socket.io-msgpack-parser` before its version 3 has packets of another form.
+                QueryParameter::Single("3") if parser == Parser::Json => Version::V3,
                 _ => return Err(EngineRejection::VersionUnsupported),
             };
             Ok(if polls { EngineRequest::Open(version) } else { EngineRequest::Connect(version) })
@@ -225,7 +254,7 @@ mod tests {
     const SID: &str = "AAAAAAAAAAAAAAHs";
 
     fn get(query: &str) -> Result<EngineRequest, EngineRejection> {
-        parse_request(&Method::GET, query)
+        parse_request(Parser::Json, &Method::GET, query)
     }
 
     #[test]
@@ -234,10 +263,10 @@ mod tests {
         assert_eq!(get("EIO=4&transport=polling&t=x"), Ok(EngineRequest::Open(Version::V4)));
         assert_eq!(get("EIO=3&transport=websocket"), Ok(EngineRequest::Connect(Version::V3)));
         let here = format!("EIO=4&transport=polling&sid={SID}");
-        let key = SessionKey { sid, version: Version::V4 };
+        let key = SessionKey { sid, version: Version::V4, parser: Parser::Json };
         assert_eq!(get(&here), Ok(EngineRequest::Poll(key)));
-        assert_eq!(parse_request(&Method::POST, &here), Ok(EngineRequest::Post(key)));
-        let key = SessionKey { sid, version: Version::V3 };
+        assert_eq!(parse_request(Parser::Json, &Method::POST, &here), Ok(EngineRequest::Post(key)));
+        let key = SessionKey { sid, version: Version::V3, parser: Parser::Json };
         for eio in ["", "EIO=3&", "EIO=5&"] {
             let query = format!("{eio}transport=websocket&sid={SID}");
             assert_eq!(get(&query), Ok(EngineRequest::Upgrade(key)), "{query}");
@@ -267,11 +296,20 @@ mod tests {
     #[test]
     fn a_wrong_method_gets_the_official_error() {
         let open = "EIO=4&transport=polling";
-        assert_eq!(parse_request(&Method::POST, open), Err(EngineRejection::BadHandshakeMethod));
+        assert_eq!(
+            parse_request(Parser::Json, &Method::POST, open),
+            Err(EngineRejection::BadHandshakeMethod)
+        );
         let here = format!("EIO=4&transport=polling&sid={SID}");
-        assert_eq!(parse_request(&Method::PUT, &here), Err(EngineRejection::BadRequest));
+        assert_eq!(
+            parse_request(Parser::Json, &Method::PUT, &here),
+            Err(EngineRejection::BadRequest)
+        );
         let there = format!("EIO=4&transport=websocket&sid={SID}");
-        assert_eq!(parse_request(&Method::POST, &there), Err(EngineRejection::BadRequest));
+        assert_eq!(
+            parse_request(Parser::Json, &Method::POST, &there),
+            Err(EngineRejection::BadRequest)
+        );
     }
 
     #[test]

@@ -54,10 +54,16 @@ async fn a_poll_that_waits_for_events_receives_what_the_engine_answers_to_a_post
 
 #[test]
 fn the_files_of_the_client_have_other_paths() {
-    let serves = SocketIoTransport::serves;
-    assert!(serves("/socket.io/") && serves("/socket.io"));
+    let serves = |path| SocketIoTransport::route(path).is_some();
     assert!(
-        !["/socket.io/socket.io.js", "/socket.io//", "/socket.iox", "/"].into_iter().any(serves)
+        ["/socket.io/", "/socket.io", "/socket.io-msgpack/", "/socket.io-msgpack"]
+            .into_iter()
+            .all(serves)
+    );
+    assert!(
+        !["/socket.io/socket.io.js", "/socket.io//", "/socket.iox", "/socket.io-", "/"]
+            .into_iter()
+            .any(serves)
     );
 }
 

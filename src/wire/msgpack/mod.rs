@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use self::packet::refuse_connect;
+pub use self::packet::{UnpackedPacket, pack_packet, refuse_connect, unpack_packet};
 pub(in crate::wire) use self::read::{ForeignValues, Unpacked, unpack};
 use self::{peek::FramePeek, write::pack};
 use super::{

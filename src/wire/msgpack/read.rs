@@ -6,24 +6,24 @@
 //! byte strings, [`Limits::attachments_max`] placeholders, and references to the keys of the maps
 //! around one value.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, mem};
 
 use bytes::Bytes;
 use rmp::Marker;
 use serde::Serialize;
 
+use super::extension::UNDEFINED;
 use crate::{
     domain::{Limits, Rejection},
     wire::{
         body::{FOREIGN_PLACEHOLDER, PLACEHOLDER, placeholder},
-        json::TOO_DEEP,
+        json::{TOO_DEEP, UNSUPPORTED_VALUE},
     },
 };
 
 const TRUNCATED: Rejection = Rejection::BadRequest("the MessagePack is cut off");
 const TRAILING_BYTES: Rejection = Rejection::BadRequest("the MessagePack goes on after its end");
 const INVALID_UTF8: Rejection = Rejection::BadRequest("the text is not UTF-8");
-pub(super) const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such value");
 const KEY_NOT_TEXT: Rejection = Rejection::BadRequest("the key of a map is not text");
 const DUPLICATE_KEY: Rejection = Rejection::BadRequest("a map has a key twice");
 
@@ -45,11 +45,13 @@ pub(in crate::wire) struct Unpacked {
 pub(in crate::wire) enum ForeignValues {
     /// The frame is refused.
     Refused,
-    /// What `JSON.stringify` makes of them: a time is a text, a number that is not finite is `null`.
+    /// What `JSON.stringify` makes of them: a time is a text, a number that is not finite is `null`, and
+    /// `undefined` is `null` in an array and nothing in an object.
     AsJavaScript,
 }
 
-/// Unpacks a frame, which is one value, in which arrays and maps may be nested to `depth`.
+/// Unpacks a frame, which is one value, in which arrays and maps may be nested to `depth`. Deeper ones
+/// refuse the request.
 pub(in crate::wire) fn unpack(
     frame: &[u8],
     depth: usize,
@@ -128,12 +130,12 @@ impl<'a> MsgPackReader<'a> {
                 self.write(&*text);
             }
             Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => self.bytes(marker)?,
-            Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
-                self.array(marker, depth.checked_sub(1).ok_or(TOO_DEEP)?)?;
-            }
-            Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
-                self.map(marker, depth.checked_sub(1).ok_or(TOO_DEEP)?)?;
-            }
+            Marker::FixArray(_)
+            | Marker::Array16
+            | Marker::Array32
+            | Marker::FixMap(_)
+            | Marker::Map16
+            | Marker::Map32 => self.container(marker, depth)?,
             Marker::FixExt1
             | Marker::FixExt2
             | Marker::FixExt4
@@ -178,6 +180,12 @@ impl<'a> MsgPackReader<'a> {
     fn bytes(&mut self, marker: Marker) -> Result<(), Rejection> {
         let length = self.length(marker)?;
         let bytes = self.take(length)?;
+        self.attach(bytes);
+        Ok(())
+    }
+
+    /// Adds a byte string.
+    pub(super) fn attach(&mut self, bytes: &[u8]) {
         let number = self.attachments.len();
         if number < self.attachments_max {
             self.write_raw(&placeholder(number));
@@ -187,7 +195,20 @@ impl<'a> MsgPackReader<'a> {
             self.write_raw("null");
             self.reject(Rejection::TooManyAttachments);
         }
-        Ok(())
+    }
+
+    /// Reads the array or map that `marker` begins. What is too deep is skipped.
+    fn container(&mut self, marker: Marker, depth: usize) -> Result<(), Rejection> {
+        let Some(depth) = depth.checked_sub(1) else {
+            self.write_raw("null");
+            self.reject(TOO_DEEP);
+            return self.skip(marker);
+        };
+        if matches!(marker, Marker::FixArray(_) | Marker::Array16 | Marker::Array32) {
+            self.array(marker, depth)
+        } else {
+            self.map(marker, depth)
+        }
     }
 
     fn array(&mut self, marker: Marker, depth: usize) -> Result<(), Rejection> {
@@ -205,22 +226,25 @@ impl<'a> MsgPackReader<'a> {
 
     fn map(&mut self, marker: Marker, depth: usize) -> Result<(), Rejection> {
         let length = self.length(marker)?;
-        let mut keys = BTreeSet::new();
+        let (mut keys, mut is_first) = (BTreeSet::new(), true);
         self.write_raw("{");
-        for place in 0..length {
-            if place > 0 {
-                self.write_raw(",");
-            }
+        for _ in 0..length {
             let marker = self.marker()?;
             let key = self.text(marker)?;
             if key == PLACEHOLDER {
                 // Clients send byte strings as such here, so this key could only forge one.
                 self.reject(FOREIGN_PLACEHOLDER);
             }
-            self.write(&*key);
-            if !keys.insert(key) {
+            if !keys.insert(key.clone()) {
                 return Err(DUPLICATE_KEY);
             }
+            if self.take_undefined() {
+                continue;
+            }
+            if !mem::take(&mut is_first) {
+                self.write_raw(",");
+            }
+            self.write(&*key);
             self.write_raw(":");
             self.value(depth)?;
         }
@@ -273,6 +297,16 @@ impl<'a> MsgPackReader<'a> {
         Ok(*chunk)
     }
 
+    /// Takes `undefined`, if it is next and its member is left out.
+    fn take_undefined(&mut self) -> bool {
+        let rest = self.rest.strip_prefix(UNDEFINED);
+        match rest.filter(|_| self.foreign_values == ForeignValues::AsJavaScript) {
+            Some(rest) => self.rest = rest,
+            None => return false,
+        }
+        true
+    }
+
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Rejection> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;
         self.rest = rest;
@@ -283,12 +317,12 @@ impl<'a> MsgPackReader<'a> {
         serde_json::to_writer(&mut self.text, value).expect("texts and numbers always serialize");
     }
 
-    fn write_raw(&mut self, json: &str) {
+    pub(super) fn write_raw(&mut self, json: &str) {
         self.text.extend_from_slice(json.as_bytes());
     }
 
     /// Refuses the request after the frame was read, so that the reply carries its `ack`.
-    fn reject(&mut self, rejection: Rejection) {
+    pub(super) fn reject(&mut self, rejection: Rejection) {
         self.rejection.get_or_insert(rejection);
     }
 }

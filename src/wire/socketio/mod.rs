@@ -1,6 +1,7 @@
 //! Socket.IO packets: JSON text with byte strings beside it.
 
 mod received;
+mod refused;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 pub use self::received::{Received, ReceivedPacket, received};
+pub use self::refused::{REFUSED_BYTES_MAX, REFUSED_NAME, refuse};
 pub use super::request::{ANSWER_NAME, RequestKind};
 use super::{
     answer,
@@ -31,7 +33,7 @@ pub const NAME_MARKER: &str = "\"\",";
 
 /// A packet: its text, and the byte strings that follow it. The text is an Engine.IO message
 /// (`4`); it is the same in both versions of the protocol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// `42["event",…]`, for example.
     pub text: String,

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::{NAME_MARKER, RequestKind};
+use super::{NAME_MARKER, RequestKind, refused};
 use crate::{
     chat::{Request, RequestContext},
     domain::Rejection,
@@ -95,6 +95,23 @@ pub struct ReceivedPacket {
 
 /// Parses the array of a packet with its number and byte strings.
 pub fn received(
+    text: &str,
+    number: Option<i64>,
+    attachments: &[Bytes],
+    context: RequestContext<'_>,
+) -> Received {
+    let Some((text, rejection)) = refused::read(text) else {
+        return received_array(text, number, attachments, context);
+    };
+    match received_array(&text, number, attachments, context) {
+        Received::Packet(packet) => {
+            Received::Packet(ReceivedPacket { request: Err(rejection), ..packet })
+        }
+        received @ (Received::Nothing | Received::BrokenProtocol) => received,
+    }
+}
+
+fn received_array(
     text: &str,
     number: Option<i64>,
     attachments: &[Bytes],

@@ -8,8 +8,9 @@
 //!   fragments, and the marker is the end of the first one.
 //! - Bytes as a text in base64, which become a binary frame.
 //! - What nobody reads, or what the official server reads otherwise (see [`packet_check`]).
+//! - Messages of `socket.io-msgpack-parser`, which become packets of the default parser.
 //!
-//! Bytes are not collected, only such texts, CONNECT, the beginning of a packet until it is known what
+//! Bytes are not collected, only such texts and messages, CONNECT, the beginning of a packet until it is known what
 //! becomes of it, and the first message if it may be a packet of another parser.
 //!
 //! [`event_names`]: super::event_names
@@ -17,22 +18,24 @@
 
 mod error;
 mod head;
+mod packed;
 mod text;
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 pub(super) use self::error::FrameError;
 use self::{
     head::{BINARY, CLOSE, CONTINUATION, FrameHead, TEXT, unmask, write_head, write_text},
+    packed::PackedMessages,
     text::TextCheck,
 };
 use super::{
     event_names::SCAN_BYTES_MAX,
     packet_check::{JoinedSpaces, PacketCheck, Verdict},
     packet_head::Extent,
-    request::Version,
+    request::{Parser, Version},
 };
-use crate::wire::msgpack;
+use crate::{domain::Limits, wire::msgpack};
 
 /// The longest CONNECT packet of another parser that is recognized: a token and the rooms of `since`.
 const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
@@ -41,7 +44,7 @@ const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct IncomingFrames {
     version: Version,
-    message_bytes_max: usize,
+    limits: Arc<Limits>,
     /// The first bytes of a head, or of the payload after `head`.
     begun: Vec<u8>,
     /// The head of a frame for which it is not yet known whether it needs the marker.
@@ -54,6 +57,8 @@ pub(super) struct IncomingFrames {
     text: Option<TextCheck>,
     first_message: FirstMessage,
     packets: PacketCheck,
+    /// The messages of a client with `socket.io-msgpack-parser`.
+    packed: Option<PackedMessages>,
     /// Whether nobody reads the current payload.
     is_ignored: bool,
 }
@@ -76,18 +81,23 @@ enum MessageKind {
 }
 
 impl IncomingFrames {
-    /// Nothing has arrived yet. Messages have at most `message_bytes_max` bytes.
-    pub(super) fn new(version: Version, message_bytes_max: usize) -> Self {
+    /// Nothing has arrived yet.
+    pub(super) fn new(version: Version, parser: Parser, limits: Arc<Limits>) -> Self {
+        let (packed, first_message) = match parser {
+            Parser::Json => (None, FirstMessage::Awaited),
+            Parser::MsgPack => (Some(PackedMessages::default()), FirstMessage::Passed),
+        };
         Self {
             version,
-            message_bytes_max,
+            limits,
             begun: Vec::new(),
             head: None,
             left: 0,
             unfinished: None,
             text: None,
-            first_message: FirstMessage::Awaited,
+            first_message,
             packets: PacketCheck::new(version),
+            packed,
             is_ignored: false,
         }
     }
@@ -137,7 +147,9 @@ impl IncomingFrames {
 
     /// Whether the whole payload after this head is needed.
     fn is_collected(&self, head: &FrameHead) -> bool {
-        self.first_message == FirstMessage::Collecting || head.is_collected(&self.begun)
+        (self.packed.is_some() && head.opcode < CLOSE)
+            || self.first_message == FirstMessage::Collecting
+            || head.is_collected(&self.begun)
     }
 
     /// Checks bytes of the current payload.
@@ -167,6 +179,13 @@ impl IncomingFrames {
         if self.is_collected(&head) && self.begun.len() < head.payload_bytes {
             self.head = Some(head);
             return Ok(());
+        }
+        if head.opcode < CLOSE
+            && let Some(packed) = &mut self.packed
+        {
+            let message = packed.push(&head, &mem::take(&mut self.begun));
+            return message
+                .map_or(Ok(()), |it| it.pass(&mut self.packets, &self.limits, (spaces, out)));
         }
         if self.first_message == FirstMessage::Collecting {
             self.first_message = FirstMessage::Passed;
@@ -214,7 +233,8 @@ impl IncomingFrames {
     /// Refuses a client whose first message is a packet of another parser.
     fn check_parser(&mut self, head: &FrameHead) -> Result<(), FrameError> {
         let message: Vec<u8> = unmask(&self.begun, head.mask, 0).collect();
-        msgpack::refuse_connect(&message).map_or(Ok(()), |it| Err(FrameError::ForeignParser(it)))
+        msgpack::refuse_connect(&message, &self.limits)
+            .map_or(Ok(()), |it| Err(FrameError::ForeignParser(it)))
     }
 
     /// Checks that a frame may begin here.
@@ -234,7 +254,7 @@ impl IncomingFrames {
             _ => return Err(FrameError::Protocol),
         };
         let bytes = before.saturating_add(head.payload_bytes);
-        if bytes > self.message_bytes_max {
+        if bytes > self.limits.frame_bytes_max.get() {
             self.left = head.payload_bytes;
             return Err(FrameError::TooLarge);
         }

@@ -1,5 +1,7 @@
 //! Frames in pieces of every size.
 
+use std::num::NonZeroUsize;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{head::FIN, *};
@@ -36,7 +38,17 @@ fn pass(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
 }
 
 fn pass_of(version: Version, input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
-    let (mut frames, mut out) = (IncomingFrames::new(version, 70_000), Vec::new());
+    pass_as((version, Parser::Json), input, piece)
+}
+
+fn pass_as(
+    (version, parser): (Version, Parser),
+    input: &[u8],
+    piece: usize,
+) -> Result<Vec<u8>, FrameError> {
+    let frame_bytes_max = NonZeroUsize::new(70_000).unwrap();
+    let limits = Arc::new(Limits { frame_bytes_max, ..Limits::default() });
+    let (mut frames, mut out) = (IncomingFrames::new(version, parser, limits), Vec::new());
     input.chunks(piece).try_for_each(|it| frames.push(it, &Joined, &mut out)).map(|()| out)
 }
 
@@ -213,6 +225,68 @@ fn only_the_first_message_is_searched_for_another_parser() {
         assert!(matches!(pass(&first, piece), Err(FrameError::ForeignParser(_))), "{piece}");
         for passes in [&second, &other] {
             assert!(pass(passes, piece).unwrap() == *passes, "{piece}");
+        }
+    }
+}
+
+/// `{type: 2, nsp: "/shop", data: ["x", bytes]}` of `socket.io-msgpack-parser`.
+const PACKED: &[u8] = b"\x83\xa4type\x02\xa3nsp\xa5/shop\xa4data\x92\xa1x\xc4\x01y";
+
+fn pass_packed(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
+    pass_as((Version::V4, Parser::MsgPack), input, piece)
+}
+
+#[test]
+fn a_packed_message_becomes_a_packet_with_attachments() {
+    let mut packet = Vec::new();
+    write_text(br#"451-/shop,["x",{"_placeholder":true,"num":0}]"#, &mut packet);
+    write_head(FIN | BINARY, 1, [0; 4], &mut packet);
+    packet.push(b'y');
+    let mut heartbeat = Vec::new();
+    write_text(b"3", &mut heartbeat);
+    let (begin, end) = PACKED.split_at(9);
+    let ping = frame(0x89, b"?");
+    for (sent, expected) in [
+        (frame(FIN | BINARY, PACKED), packet.clone()),
+        ([frame(BINARY, begin), frame(FIN | CONTINUATION, end)].concat(), packet.clone()),
+        (
+            [frame(BINARY, begin), ping.clone(), frame(FIN | CONTINUATION, end)].concat(),
+            [&ping[..], &packet].concat(),
+        ),
+        ([text("3"), frame(FIN | BINARY, PACKED)].concat(), [&heartbeat[..], &packet].concat()),
+        ([frame(TEXT, b""), frame(FIN | CONTINUATION, b"3")].concat(), heartbeat.clone()),
+    ] {
+        for piece in PIECES {
+            assert!(
+                pass_packed(&sent, piece).unwrap() == expected,
+                "{piece}, {} bytes",
+                sent.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_that_are_not_packed_are_refused() {
+    let controls = vec![1; 20_000];
+    let long = [&PACKED[..22], b"\x92\xa1x\xda\x4e\x20", &controls].concat();
+    for (sent, error) in [
+        (text("42/shop,[\"x\"]"), FrameError::Packet),
+        (text("40"), FrameError::Packet),
+        (text("bAA=="), FrameError::Packet),
+        (text("7"), FrameError::Packet),
+        (text(""), FrameError::Packet),
+        (frame(FIN | TEXT, b"3\xff"), FrameError::NotUtf8),
+        (frame(FIN | BINARY, b""), FrameError::Packet),
+        (frame(FIN | BINARY, &PACKED[..20]), FrameError::Packet),
+        (frame(FIN | BINARY, b"42[\"x\"]"), FrameError::Packet),
+        (frame(FIN | BINARY, b"\x82\xa4type\x00\xa3nsp\xa1/"), FrameError::Packet),
+        (frame(FIN | BINARY, b"\x82\xa4type\x01\xa3nsp\xa5/team"), FrameError::Packet),
+        (frame(FIN | BINARY, &long), FrameError::TooLarge),
+        (frame(FIN | BINARY, &vec![0; 70_001]), FrameError::TooLarge),
+    ] {
+        for piece in PIECES {
+            assert_eq!(pass_packed(&sent, piece), Err(error.clone()), "{} bytes", sent.len());
         }
     }
 }

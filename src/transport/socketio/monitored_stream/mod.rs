@@ -80,9 +80,8 @@ const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
-        let (version, frame_bytes_max) =
-            (session.version(), session.limits().frame_bytes_max.get());
-        let incoming = IncomingFrames::new(version, frame_bytes_max);
+        let version = session.version();
+        let incoming = IncomingFrames::new(version, session.parser(), Arc::clone(session.limits()));
         Self {
             stream,
             session,

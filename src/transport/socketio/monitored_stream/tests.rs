@@ -15,7 +15,7 @@ use crate::{
     transport::socketio::{
         engine,
         registry::SessionRegistry,
-        request::Version,
+        request::{Parser, Version},
         session::{ClosePhase, FLUSH_WAIT_MAX, Handshake, SessionResources},
         test_support::local,
     },
@@ -25,6 +25,7 @@ use crate::{
 fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
     let handshake = Handshake {
         version: Version::V4,
+        parser: Parser::Json,
         query: "".into(),
         request_token: Ok(None),
         client: None,

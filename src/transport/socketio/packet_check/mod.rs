@@ -3,8 +3,11 @@
 //! The engine is more patient than the official server in some cases, and less in others. Where
 //! clients can tell the difference, the packet is judged here as the official parser and server do.
 
+mod packed;
 #[cfg(test)]
 mod tests;
+
+pub(super) use self::packed::PackedMessage;
 
 use serde::de::IgnoredAny;
 

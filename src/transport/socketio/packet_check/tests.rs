@@ -1,8 +1,10 @@
 //! Packets of clients, and what becomes of them.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
 use super::*;
+use crate::domain::Limits;
 
 /// A session that has joined `/` and `/shop`, and is about to join `/slow`.
 struct Joined;
@@ -188,4 +190,61 @@ fn payloads_of_every_format_are_checked() {
     let expected = [&b"\0\x08\xff42[\"\",7]"[..], b"\x01\x02\xff\x04x"].map(<[u8]>::to_vec);
     let checked = check(Version::V3, PayloadFormat::V3Binary, body);
     assert_eq!(checked, (2, expected.to_vec(), Some(Protocol::EngineIo)));
+}
+
+/// `{type: 2, nsp: "/", id: 7, data: [name]}` of `socket.io-msgpack-parser`, for names of one letter.
+fn packed(name: u8) -> Vec<u8> {
+    let head = b"\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x07\xa4data\x91\xa1";
+    [&head[..], &[name]].concat()
+}
+
+#[test]
+fn packed_packets_are_judged_after_their_translation() {
+    let checked = |message: &[u8]| {
+        let message = PackedMessage::Binary(message);
+        let limits = Limits::default();
+        let packet = PacketCheck::new(Version::V4).check_packed(message, &limits, &Joined);
+        packet.map(|it| it.map(|it| it.text))
+    };
+    for (message, expected) in [
+        (packed(b'x'), Ok(Some(r#"427["x"]"#.to_owned()))),
+        (packed(b'"'), Ok(Some(r#"427["","\""]"#.to_owned()))),
+        (b"\x83\xa4type\x03\xa3nsp\xa1/\xa4data\x90".to_vec(), Ok(Some(r#"42["ack"]"#.to_owned()))),
+        (
+            [&packed(b'x')[..17], b"\xa4data\x92\xa7refused\xd5\x09ab"].concat(),
+            Ok(Some(r#"427["refused",3,"","refused",null]"#.to_owned())),
+        ),
+        (b"\x82\xa4type\x00\xa3nsp\xa1/".to_vec(), Err(Protocol::SocketIo)),
+        (b"\x82\xa4type\x01\xa3nsp\xa5/team".to_vec(), Err(Protocol::SocketIo)),
+    ] {
+        assert_eq!(checked(&message), expected, "{message:x?}");
+    }
+}
+
+#[test]
+fn the_packets_of_a_packed_payload_before_a_broken_one_are_read() {
+    let base64 = |bytes: &[u8]| format!("b{}", BASE64_STANDARD.encode(bytes));
+    let with_bytes =
+        [b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1y".as_slice(), b"\xc4\x01z"].concat();
+    let good = [base64(&packed(b'x')), "3".to_owned(), base64(&with_bytes)].join("\u{1e}");
+    let kept = concat!(
+        "427[\"x\"]\u{1e}3\u{1e}",
+        "451-[\"y\",{\"_placeholder\":true,\"num\":0}]\u{1e}beg=="
+    );
+    for (last, expected) in [
+        ("3", None),
+        ("b!!", Some(Protocol::SocketIo)),
+        ("bAA==", Some(Protocol::SocketIo)),
+        ("42[\"x\"]", Some(Protocol::SocketIo)),
+        ("2", Some(Protocol::EngineIo)),
+    ] {
+        let body = Bytes::from(format!("{good}\u{1e}{last}\u{1e}3"));
+        let payload = payload::split(PayloadFormat::V4, body, 10).unwrap();
+        let CheckedPayload { payload, refused } = PacketCheck::new(Version::V4)
+            .check_packed_payload(payload, &Limits::default(), &Joined);
+        let kept =
+            if expected.is_none() { format!("{kept}\u{1e}3\u{1e}3") } else { kept.to_owned() };
+        assert_eq!((refused, payload.parts), (expected, vec![Bytes::from(kept)]), "{last}");
+        assert!(payload.packets <= 5);
+    }
 }

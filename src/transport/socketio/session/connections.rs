@@ -2,10 +2,16 @@
 
 use std::sync::{Arc, Weak, atomic::Ordering};
 
+use bytes::Bytes;
+
 use super::EngineSession;
 use crate::{
     domain::CloseReason,
-    transport::socketio::{connect_error, packet_check::JoinedSpaces},
+    transport::{
+        lanes::frame,
+        socketio::{connect_error, packet_check::JoinedSpaces, request::Parser},
+    },
+    wire::{msgpack, socketio::Packet},
 };
 
 /// A connection of a session to a namespace, as the session needs it.
@@ -74,12 +80,20 @@ impl EngineSession {
         }
     }
 
-    /// The packet for the client in place of a packet of the engine, if it is another one.
-    pub(in crate::transport::socketio) fn replacement(&self, packet: &str) -> Option<String> {
-        if packet.starts_with("40") {
+    /// The frames for the client in place of a packet of the engine, if they are others.
+    pub(in crate::transport::socketio) fn replacement(&self, packet: &str) -> Option<Bytes> {
+        let replaced = if packet.starts_with("40") {
             self.connections().iter().find_map(|it| it.connect_answer(packet))
         } else {
             connect_error::replacement(packet)
+        };
+        match self.parser() {
+            Parser::Json => replaced.map(|it| frame::text(&it)),
+            Parser::MsgPack => {
+                let text = replaced.unwrap_or_else(|| packet.to_owned());
+                let packet = Packet { text, attachments: Vec::new() };
+                msgpack::pack_packet(&packet).map(|it| frame::binary(&it))
+            }
         }
     }
 

@@ -35,7 +35,7 @@ use super::{
     engine::{Engine, NamespaceSocket},
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
-    request::Version,
+    request::{Parser, Version},
 };
 use crate::{
     chat::ports::ClientInfo,
@@ -51,6 +51,8 @@ use crate::{
 pub(super) struct Handshake {
     /// The version of the protocol that the client uses.
     pub(super) version: Version,
+    /// The parser of its packets.
+    pub(super) parser: Parser,
     /// The query without the parameters of the engine.
     pub(super) query: Box<str>,
     /// The token, or the reason why it cannot be read.
@@ -120,13 +122,18 @@ impl EngineSession {
         self.handshake.version
     }
 
+    /// The parser of the client's packets.
+    pub(super) fn parser(&self) -> Parser {
+        self.handshake.parser
+    }
+
     /// The first request of the session.
     pub(super) fn handshake(&self) -> &Handshake {
         &self.handshake
     }
 
     /// The limits of the server.
-    pub(super) fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Arc<Limits> {
         &self.resources.limits
     }
 
