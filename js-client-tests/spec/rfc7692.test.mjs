@@ -3,10 +3,19 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
-import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { constants } from "node:zlib";
 
 import WebSocket from "ws";
 
+import {
+  assertCompressed,
+  compressed,
+  deflate,
+  NEGOTIATIONS,
+  OFFER,
+  rawCompressed as raw,
+  words,
+} from "../support/deflate.mjs";
 import {
   assertCloses,
   assertEcho,
@@ -21,10 +30,6 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 
 const FRAME_BYTES_MAX = ECHO_SETTINGS["limits.frame_bytes_max"];
-const COMPRESSED = 4; // RSV1
-const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-const OFFER = { "sec-websocket-extensions": "permessage-deflate" };
-const ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 const server = serverForThisFile({
   settings: { ...ECHO_SETTINGS, websocket_compression: "on" },
@@ -32,57 +37,13 @@ const server = serverForThisFile({
 
 const open = (t, offer = OFFER) => openEcho(t, server, offer);
 
-/** The content of a compressed message. */
-function deflate(content, options = {}) {
-  const flushed = { finishFlush: constants.Z_SYNC_FLUSH, ...options };
-  return deflateRawSync(content, flushed).subarray(0, -TAIL.length);
-}
-
-const compressed = (opcode, content, options) =>
-  encodeFrame({ opcode, payload: deflate(content, options), rsv: COMPRESSED });
-
-/** A frame whose compressed content is given. */
-const raw = (payload, more = {}) =>
-  encodeFrame({ opcode: TEXT, payload: Buffer.from(payload), rsv: COMPRESSED, ...more });
-
 /** Asserts that the next frame is compressed, and that it is `content`. */
-async function assertCompressedEcho(echo, opcode, content, windowBits = 15) {
-  const { payload, ...frame } = await echo.nextFrame();
-  assert.deepEqual(frame, { opcode, fin: true, rsv: COMPRESSED });
-  assert.ok(payload.length < content.length);
-  const inflated = inflateRawSync(Buffer.concat([payload, TAIL]), {
-    finishFlush: constants.Z_SYNC_FLUSH,
-    windowBits,
-  });
-  assert.ok(inflated.equals(Buffer.from(content)), `${inflated.length} bytes`);
-}
-
-/** Words of which no two are the same, `length` bytes together. */
-function words(length) {
-  let text = "";
-  for (let at = 0; text.length < length; at += 1) text += `word ${at * at} `;
-  return text.slice(0, length);
+async function assertCompressedEcho(echo, opcode, content, windowBits) {
+  assertCompressed(await echo.nextFrame(), opcode, content, windowBits);
 }
 
 describe("7.1 negotiation", () => {
-  for (const [offer, answer] of [
-    ["permessage-deflate", ANSWER],
-    ["permessage-deflate; client_max_window_bits", ANSWER],
-    ["permessage-deflate; client_max_window_bits=9; server_no_context_takeover", ANSWER],
-    ["permessage-deflate; server_max_window_bits=15", `${ANSWER}; server_max_window_bits=15`],
-    ["permessage-deflate; server_max_window_bits=8", `${ANSWER}; server_max_window_bits=8`],
-    ['permessage-deflate; server_max_window_bits="10"', `${ANSWER}; server_max_window_bits=10`],
-    ["x-other, permessage-deflate; unknown, permessage-deflate", ANSWER],
-    [["x-other", "permessage-deflate"], ANSWER],
-    ["permessage-deflate; unknown", undefined],
-    ["permessage-deflate; server_max_window_bits=16", undefined],
-    ["permessage-deflate; server_max_window_bits", undefined],
-    ["permessage-deflate; client_max_window_bits=7", undefined],
-    ["permessage-deflate; client_no_context_takeover=1", undefined],
-    ["permessage-deflate; server_no_context_takeover; server_no_context_takeover", undefined],
-    ["x-webkit-deflate-frame", undefined],
-    [undefined, undefined],
-  ]) {
+  for (const [offer, answer] of NEGOTIATIONS) {
     test(`${offer}`, async () => {
       const headers = { ...upgradeHeaders(), ...(offer && { "sec-websocket-extensions": offer }) };
       const { status, headers: answered } = await httpRequest(server, "/ws", { headers });

@@ -350,16 +350,12 @@ fn gateway(
     let parts = TransportParts {
         origins: Arc::clone(&origins),
         in_query: config.token.in_query,
+        compression: config.websocket_compression,
         tasks: client_tasks.clone(),
         lanes: Lanes::start(client_tasks),
     };
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
-    let websocket = WebSocketTransport::new(
-        Arc::clone(chat),
-        parts,
-        &config.paths,
-        config.websocket_compression,
-    );
+    let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
     let api = (api_port, metrics);
     Gateway::new(chat, origins, (socketio, websocket), api, config.form_sign_in)

@@ -7,6 +7,7 @@ mod client_info;
 mod cookie;
 mod cors;
 pub mod credentials;
+mod deflate;
 pub mod http;
 pub mod lanes;
 pub mod listener;
@@ -24,7 +25,10 @@ pub mod websocket;
 use std::sync::Arc;
 
 use self::{lanes::Lanes, origin::Origins};
-use crate::{domain::QueryTokens, tasks::Tasks};
+use crate::{
+    domain::{QueryTokens, WebSocketCompression},
+    tasks::Tasks,
+};
 
 /// What the transports of a server share.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub struct TransportParts {
     pub origins: Arc<Origins>,
     /// Whether tokens in queries are accepted.
     pub in_query: QueryTokens,
+    /// Whether messages on WebSockets may be compressed.
+    pub compression: WebSocketCompression,
     /// The tasks of connections, which end at the drain.
     pub tasks: Tasks,
     /// What writes to the connections.

@@ -1,17 +1,19 @@
 //! The server's side of the WebSocket handshake (RFC 6455, section 4.2), for both wires.
 //!
-//! Offers of extensions are not read here: `/ws` may have one, Socket.IO has none.
+//! Offers of extensions are read by [`deflate`](super::deflate).
 
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-        SEC_WEBSOCKET_VERSION, UPGRADE,
+        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::deflate::Agreement;
 
 /// Why a handshake cannot be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +57,11 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     has_value(headers, &UPGRADE, "websocket")
 }
 
-/// The answer that ends HTTP on the connection, with the chosen subprotocol.
+/// The answer that ends HTTP on the connection, with the chosen subprotocol and the extension.
 pub(super) fn switching_protocols_response(
     accept: HeaderValue,
     chosen: Option<HeaderValue>,
+    agreement: Option<Agreement>,
 ) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -68,6 +71,9 @@ pub(super) fn switching_protocols_response(
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     if let Some(chosen) = chosen {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
+    if let Some(Agreement { answer, .. }) = agreement {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, answer);
     }
     response
 }

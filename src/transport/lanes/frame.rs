@@ -87,23 +87,36 @@ pub(in crate::transport) fn replace_texts(
     Some(Bytes::from(frames))
 }
 
-/// A whole text or binary frame with its content as `compress` returns it, or as it is if that is not
-/// shorter.
+/// `frames`, which holds whole frames of the server, with the contents of texts and byte strings as
+/// `compress` returns them where that is shorter. Frames of less than `bytes_min` are not changed.
 pub(in crate::transport) fn with_compressed(
-    whole: &Bytes,
-    compress: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    frames: &Bytes,
+    bytes_min: usize,
+    compress: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Bytes {
-    let (first, content) = match split(whole).next() {
-        Some(Frame::Text(content)) => (TEXT, content),
-        Some(Frame::Binary(content)) => (BINARY, content),
-        Some(Frame::Control) | None => return whole.clone(),
+    let shorter = |frame, whole: &[u8]| {
+        let (first, content) = match frame {
+            Frame::Text(content) if bytes_min <= whole.len() => (TEXT, content),
+            Frame::Binary(content) if bytes_min <= whole.len() => (BINARY, content),
+            Frame::Text(_) | Frame::Binary(_) | Frame::Control => return None,
+        };
+        let compressed = compress(content).filter(|it| it.len() < content.len());
+        compressed.map(|it| (first | COMPRESSED, it))
     };
-    match compress(content) {
-        Some(compressed) if compressed.len() < content.len() => {
-            frame(first | COMPRESSED, &[&compressed])
-        }
-        Some(_) | None => whole.clone(),
+    let parts: Vec<_> =
+        split_whole(frames).map(|(it, whole)| (shorter(it, whole), whole)).collect();
+    if parts.iter().all(|(compressed, _)| compressed.is_none()) {
+        return frames.clone();
     }
+    let mut changed = Vec::with_capacity(frames.len());
+    for (compressed, whole) in parts {
+        match compressed {
+            Some((first, content)) => append(&mut changed, first, &[&content]),
+            None => changed.extend_from_slice(whole),
+        }
+    }
+    changed.shrink_to_fit();
+    Bytes::from(changed)
 }
 
 /// `bytes`, which holds whole frames of the server, without the first text of this content. `None` if
@@ -121,7 +134,7 @@ pub(in crate::transport) fn without_text(bytes: &[u8], content: &[u8]) -> Option
 }
 
 /// The frames in `bytes`, each with all of its bytes.
-fn split_whole(bytes: &[u8]) -> impl Iterator<Item = (Frame<'_>, &[u8])> {
+pub(in crate::transport) fn split_whole(bytes: &[u8]) -> impl Iterator<Item = (Frame<'_>, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let begin = rest;

@@ -102,7 +102,7 @@ struct SocketIoContext {
 impl SocketIoTransport {
     /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
-        let TransportParts { origins, in_query, tasks, lanes } = parts;
+        let TransportParts { origins, in_query, compression: _, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         let registry = SessionRegistry::new();
         let (engine, io) = engine::build(&limits);

@@ -29,7 +29,7 @@ use crate::{
     clock::{RandomIds, SystemClock},
     domain::{
         DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId, QueryTokens,
-        RoomRules, Secret, SpacePattern,
+        RoomRules, Secret, SpacePattern, WebSocketCompression,
     },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
@@ -98,6 +98,7 @@ impl Stack {
         let parts = TransportParts {
             origins,
             in_query: QueryTokens::Accepted,
+            compression: WebSocketCompression::Off,
             tasks: tasks.clone(),
             lanes: Lanes::start(&tasks),
         };

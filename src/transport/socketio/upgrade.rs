@@ -55,7 +55,7 @@ impl SocketIoTransport {
                 serve(MonitoredStream::new(stream, session), request);
             }
         });
-        Ok(switching_protocols_response(accept, chosen))
+        Ok(switching_protocols_response(accept, chosen, None))
     }
 
     /// Upgrades a session that polls, if the WebSocket works.
@@ -79,7 +79,7 @@ impl SocketIoTransport {
                 }
             }
         });
-        Ok(switching_protocols_response(accept, offer.chosen))
+        Ok(switching_protocols_response(accept, offer.chosen, None))
     }
 }
 

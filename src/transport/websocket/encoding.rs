@@ -1,6 +1,7 @@
 //! How the frames of a connection are encoded: their format, and whether they are compressed.
 
-use super::{deflate::WindowBits, format::Format, frame_head::IncomingCompression};
+use super::{format::Format, frame_head::IncomingCompression};
+use crate::transport::deflate::WindowBits;
 
 /// See the module.
 #[derive(Clone, Debug)]

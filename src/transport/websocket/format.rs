@@ -7,13 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{
-    decoder::Message, deflate::WindowBits, shared_frame::SharedFrame, translator::Translator,
-};
+use super::{decoder::Message, translator::Translator};
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
-    transport::{lanes::frame, subprotocol},
+    transport::{
+        deflate::{SharedFrame, WindowBits},
+        lanes::frame,
+        subprotocol,
+    },
     wire::{
         msgpack,
         websocket::{self, RequestFrame, RequestKind},

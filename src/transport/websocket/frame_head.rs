@@ -2,6 +2,8 @@
 //!
 //! What is wrong in it is found at the first byte that shows it.
 
+use crate::transport::deflate::InflateError;
+
 /// The bit of the last fragment.
 const FIN: u8 = 0x80;
 /// The bits that only extensions use.
@@ -32,6 +34,15 @@ pub(super) enum FrameError {
     NotUtf8,
     /// The message cannot be inflated.
     Compression,
+}
+
+impl From<InflateError> for FrameError {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooLarge => Self::TooLarge,
+            InflateError::Broken => Self::Compression,
+        }
+    }
 }
 
 /// How a message is coded, of which a frame is the first one.

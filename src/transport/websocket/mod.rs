@@ -6,14 +6,11 @@ mod close;
 mod close_state;
 mod connection;
 mod decoder;
-mod deflate;
 mod encoding;
-mod extensions;
 mod format;
 mod frame_head;
 mod handshake;
 mod outbox;
-mod shared_frame;
 mod steps;
 mod stream;
 mod text;
@@ -25,14 +22,11 @@ use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tracing::{Instrument as _, Span, debug};
 
-use self::{
-    close::SocketEnd, connection::Connection, encoding::Encoding, extensions::Agreement,
-    handshake::Handshake,
-};
+use self::{close::SocketEnd, connection::Connection, encoding::Encoding, handshake::Handshake};
 use super::{
     TransportParts,
     client_address::ClientAddress,
-    client_info, credentials,
+    client_info, credentials, deflate,
     lanes::Lanes,
     origin::Origins,
     rejection::rejection_response,
@@ -72,13 +66,8 @@ enum HandshakeOutcome {
 
 impl WebSocketTransport {
     /// A transport that admits clients to `chat`, at `/ws` and at the paths of these rules.
-    pub fn new(
-        chat: Arc<Chat>,
-        parts: TransportParts,
-        paths: &[PathRule],
-        compression: WebSocketCompression,
-    ) -> Self {
-        let TransportParts { origins, in_query, tasks, lanes } = parts;
+    pub fn new(chat: Arc<Chat>, parts: TransportParts, paths: &[PathRule]) -> Self {
+        let TransportParts { origins, in_query, compression, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         let (metrics, paths) = (Arc::new(chat.request_metrics(Wire::WebSocket)), paths.into());
         Self { chat, limits, origins, in_query, tasks, lanes, metrics, paths, compression }
@@ -115,7 +104,7 @@ impl WebSocketTransport {
                 None => return reject(&rejection),
             },
         };
-        let agreement = self.negotiate_compression(&request);
+        let agreement = deflate::negotiate(request.headers(), self.compression);
         let address = request.extensions().get::<ClientAddress>().copied();
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
@@ -137,18 +126,7 @@ impl WebSocketTransport {
         };
         // Boxed, because `Tasks` would hold the future twice.
         self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
-        let mut response = upgrade::switching_protocols_response(accept, chosen);
-        if let Some(Agreement { answer, .. }) = agreement {
-            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
-        }
-        response
-    }
-
-    fn negotiate_compression(&self, request: &Request<Body>) -> Option<Agreement> {
-        match self.compression {
-            WebSocketCompression::On => extensions::negotiate(request.headers()),
-            WebSocketCompression::Off => None,
-        }
+        upgrade::switching_protocols_response(accept, chosen, agreement)
     }
 
     /// Reads a handshake, and chooses its subprotocol and its format.

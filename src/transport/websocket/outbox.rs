@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{close_state::CloseState, deflate, encoding::Encoding, format::Format};
+use super::{close_state::CloseState, encoding::Encoding, format::Format};
 use crate::{
     chat::{
         event::Delivery,
@@ -16,6 +16,7 @@ use crate::{
     domain::{CloseReason, Limits},
     transport::{
         client_address::ClientAddress,
+        deflate,
         lanes::{LaneWriter, QueueFull, frame},
     },
 };
@@ -72,10 +73,8 @@ impl WebSocketOutbox {
     }
 
     /// Queues a frame of this connection alone, or closes the connection if the queue is full.
-    pub(super) fn send(&self, mut frame: Bytes) {
-        if self.encoding.window.is_some_and(|it| it.fits(&frame)) {
-            frame = deflate::compress(&frame);
-        }
+    pub(super) fn send(&self, frame: Bytes) {
+        let frame = deflate::compress_for(self.encoding.window, frame);
         if let Err(QueueFull) = self.writer.push(frame) {
             self.close(CloseReason::SlowReader);
         }

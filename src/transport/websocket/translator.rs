@@ -5,11 +5,14 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{decoder::Message, deflate::WindowBits, shared_frame::SharedFrame};
+use super::decoder::Message;
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Rejection},
-    transport::lanes::frame,
+    transport::{
+        deflate::{SharedFrame, WindowBits},
+        lanes::frame,
+    },
     wire::dialect::{
         ClientFrame, DIALECT_COUNT, Dialect, DialectId, Effect, EventFrame, Frame, Handshake,
         InitialUser, Purpose, Step,

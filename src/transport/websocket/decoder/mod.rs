@@ -8,12 +8,12 @@ use std::mem;
 use bytes::Bytes;
 
 use super::{
-    deflate::Inflater,
     frame_head::{
         Coding, FrameError, FrameHead, IncomingCompression, MASK_BYTES, Opcode, PartialHead,
     },
     text::PartialText,
 };
+use crate::transport::deflate::Inflater;
 
 /// The most memory that a message takes before its bytes arrive.
 const CAPACITY_MAX: u64 = 4096;

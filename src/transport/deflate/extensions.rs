@@ -4,7 +4,8 @@
 
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 
-use super::deflate::WindowBits;
+use super::messages::WindowBits;
+use crate::domain::WebSocketCompression;
 
 /// The name of the extension.
 const NAME: &str = "permessage-deflate";
@@ -13,15 +14,21 @@ const ANSWER: &str = "permessage-deflate; server_no_context_takeover; client_no_
 
 /// What client and server agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Agreement {
+pub(in crate::transport) struct Agreement {
     /// The window of the client.
-    pub(super) window_bits: WindowBits,
+    pub(in crate::transport) window_bits: WindowBits,
     /// The value of the answer.
-    pub(super) answer: HeaderValue,
+    pub(in crate::transport) answer: HeaderValue,
 }
 
-/// Accepts an offer. `None` if there is none that can be.
-pub(super) fn negotiate(headers: &HeaderMap) -> Option<Agreement> {
+/// Accepts an offer, if the setting permits it. `None` if there is none that can be.
+pub(in crate::transport) fn negotiate(
+    headers: &HeaderMap,
+    setting: WebSocketCompression,
+) -> Option<Agreement> {
+    if setting == WebSocketCompression::Off {
+        return None;
+    }
     let values = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|it| it.to_str().ok());
     values.flat_map(|value| value.split(',')).find_map(accept)
 }
@@ -90,7 +97,7 @@ mod tests {
         for offer in offers {
             headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_str(offer).unwrap());
         }
-        let Agreement { window_bits, answer } = negotiate(&headers)?;
+        let Agreement { window_bits, answer } = negotiate(&headers, WebSocketCompression::On)?;
         let more = answer.to_str().unwrap().strip_prefix(ANSWER).unwrap().to_owned();
         assert_eq!(more.is_empty(), window_bits == WindowBits::MAX && !more.contains("15"));
         Some(more)
@@ -135,6 +142,14 @@ mod tests {
         ] {
             assert_eq!(answer(&[offer]), None, "{offer}");
         }
+    }
+
+    #[test]
+    fn nothing_is_accepted_where_it_is_off() {
+        let mut headers = HeaderMap::new();
+        headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(NAME));
+        assert!(negotiate(&headers, WebSocketCompression::On).is_some());
+        assert_eq!(negotiate(&headers, WebSocketCompression::Off), None);
     }
 
     #[test]

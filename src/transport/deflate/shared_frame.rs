@@ -1,14 +1,14 @@
-//! The frame of an event, which connections share.
+//! The frame of an event, which connections share, or the frames of one with attachments.
 
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use super::deflate::{self, WindowBits};
+use super::messages::{WindowBits, compress};
 
 /// See the module.
-#[derive(Debug)]
-pub(super) struct SharedFrame {
+#[derive(Clone, Debug)]
+pub(in crate::transport) struct SharedFrame {
     plain: Bytes,
     /// The compressed form, made for the first connection that has one.
     compressed: OnceLock<Bytes>,
@@ -16,14 +16,14 @@ pub(super) struct SharedFrame {
 
 impl SharedFrame {
     /// The frame without compression.
-    pub(super) fn new(plain: Bytes) -> Self {
+    pub(in crate::transport) fn new(plain: Bytes) -> Self {
         Self { plain, compressed: OnceLock::new() }
     }
 
     /// The frame for a connection with this window, or for one without compression.
-    pub(super) fn for_window(&self, window: Option<WindowBits>) -> Bytes {
+    pub(in crate::transport) fn for_window(&self, window: Option<WindowBits>) -> Bytes {
         if window.is_some_and(|it| it.fits(&self.plain)) {
-            self.compressed.get_or_init(|| deflate::compress(&self.plain)).clone()
+            self.compressed.get_or_init(|| compress(&self.plain)).clone()
         } else {
             self.plain.clone()
         }
@@ -44,6 +44,19 @@ mod tests {
         assert_eq!(shared.for_window(None).as_ptr(), plain.as_ptr());
         assert_eq!(shared.for_window(window).as_ptr(), compressed.as_ptr());
         assert_eq!(shared.for_window(WindowBits::parse("12")).as_ptr(), plain.as_ptr());
+    }
+
+    #[test]
+    fn the_large_frames_of_a_packet_are_compressed() {
+        let attachments = [Bytes::from(vec![7; 5000]), Bytes::from_static(b"short")];
+        let shared = SharedFrame::new(frame::packet("short", &[4], &attachments));
+        let compressed = shared.for_window(WindowBits::parse("15"));
+        let begins: Vec<_> = frame::split_whole(&compressed).map(|(_, it)| it[0]).collect();
+        assert_eq!(begins, [0x81, 0xc2, 0x82]);
+        assert!(compressed.len() < 100);
+        let small = SharedFrame::new(frame::packet(&"x".repeat(600), &[], &[vec![7; 600].into()]));
+        let as_it_is = small.for_window(WindowBits::parse("15"));
+        assert_eq!(as_it_is, small.for_window(None), "no frame is large");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::num::NonZeroU8;
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::frame_head::FrameError;
 use crate::transport::lanes::frame;
 
 /// The smallest frame that is compressed, as with answers to polls.
@@ -30,37 +29,52 @@ const LEVEL: u32 = 2;
 /// The bytes that are inflated at once.
 const INFLATED_BYTES: usize = 4096;
 
+/// Why a message cannot be inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) enum InflateError {
+    /// It is larger than the limit, or than its ratio allows.
+    TooLarge,
+    /// It is not a whole compressed message.
+    Broken,
+}
+
 /// The base-2 logarithm of the window that the client has for what the server compresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WindowBits(NonZeroU8);
+pub(in crate::transport) struct WindowBits(NonZeroU8);
 
 impl WindowBits {
     /// The largest window.
-    pub(super) const MAX: Self = Self(NonZeroU8::new(WINDOW_BITS_MAX).expect("it is not zero"));
+    pub(in crate::transport) const MAX: Self =
+        Self(NonZeroU8::new(WINDOW_BITS_MAX).expect("it is not zero"));
 
     /// Reads a number from 8 to 15.
-    pub(super) fn parse(value: &str) -> Option<Self> {
+    pub(in crate::transport) fn parse(value: &str) -> Option<Self> {
         let is_plain = value.starts_with(|first: char| matches!(first, '1'..='9'));
         let bits = value.parse().ok().filter(|bits| (8..=WINDOW_BITS_MAX).contains(bits));
         bits.filter(|_| is_plain).and_then(NonZeroU8::new).map(Self)
     }
 
     /// The number.
-    pub(super) fn get(self) -> u8 {
+    pub(in crate::transport) fn get(self) -> u8 {
         self.0.get()
     }
 
-    /// Whether a frame is compressed for this window. In a small window only what fits is, because
-    /// then no match reaches too far back.
-    pub(super) fn fits(self, frame: &Bytes) -> bool {
-        let fits = self == Self::MAX || frame.len() <= 1 << self.get();
-        COMPRESSED_BYTES_MIN <= frame.len() && fits
+    /// Whether a packet's frames are compressed for this window. In a small window only what fits is,
+    /// because then no match reaches too far back.
+    pub(in crate::transport) fn fits(self, frames: &Bytes) -> bool {
+        let fits = self == Self::MAX || frames.len() <= 1 << self.get();
+        COMPRESSED_BYTES_MIN <= frames.len() && fits
     }
 }
 
-/// A whole frame with its content compressed, or as it is if that is not shorter.
-pub(super) fn compress(whole: &Bytes) -> Bytes {
-    frame::with_compressed(whole, |content| {
+/// Whole frames for one connection, compressed if it has a window that fits them.
+pub(in crate::transport) fn compress_for(window: Option<WindowBits>, frames: Bytes) -> Bytes {
+    if window.is_some_and(|it| it.fits(&frames)) { compress(&frames) } else { frames }
+}
+
+/// Whole frames with the contents of the large ones compressed where that is shorter.
+pub(super) fn compress(frames: &Bytes) -> Bytes {
+    frame::with_compressed(frames, COMPRESSED_BYTES_MIN, |content| {
         let mut compressed = Vec::with_capacity(content.len());
         let mut deflate = Compress::new(Compression::new(LEVEL), false);
         deflate.compress_vec(content, &mut compressed, FlushCompress::Sync).ok()?;
@@ -74,7 +88,7 @@ pub(super) fn compress(whole: &Bytes) -> Bytes {
 
 /// A compressed message that arrives.
 #[derive(Debug)]
-pub(super) struct Inflater {
+pub(in crate::transport) struct Inflater {
     window: Decompress,
     /// Whether the last block has been read.
     has_ended: bool,
@@ -86,7 +100,7 @@ pub(super) struct Inflater {
 
 impl Inflater {
     /// Inflates a message of at most `bytes_max` bytes.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(in crate::transport) fn new(bytes_max: usize) -> Self {
         let window = Decompress::new(false);
         let (bytes_max, received, inflated) = (bytes_max as u64, 0, 0);
         let (has_ended, last_blocks) = (false, 0);
@@ -94,33 +108,33 @@ impl Inflater {
     }
 
     /// Inflates bytes into `content`.
-    pub(super) fn push(
+    pub(in crate::transport) fn push<E: From<InflateError>>(
         &mut self,
         compressed: &[u8],
-        content: impl FnMut(&[u8]) -> Result<(), FrameError>,
-    ) -> Result<(), FrameError> {
+        content: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.received += compressed.len() as u64;
         self.inflate(compressed, content)
     }
 
     /// Inflates the end of the message. Fails if it is not whole.
-    pub(super) fn finish(
+    pub(in crate::transport) fn finish<E: From<InflateError>>(
         mut self,
-        mut content: impl FnMut(&[u8]) -> Result<(), FrameError>,
-    ) -> Result<(), FrameError> {
+        mut content: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.received == 0 {
             return Ok(());
         }
         self.inflate(TAIL, &mut content)?;
         self.inflate(LAST_BLOCK, &mut content)?;
-        if self.has_ended { Ok(()) } else { Err(FrameError::Compression) }
+        if self.has_ended { Ok(()) } else { Err(InflateError::Broken.into()) }
     }
 
-    fn inflate(
+    fn inflate<E: From<InflateError>>(
         &mut self,
         mut compressed: &[u8],
-        mut content: impl FnMut(&[u8]) -> Result<(), FrameError>,
-    ) -> Result<(), FrameError> {
+        mut content: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut space = [0; INFLATED_BYTES];
         loop {
             if self.has_ended && !compressed.is_empty() {
@@ -128,7 +142,7 @@ impl Inflater {
             }
             let (read, written) = (self.window.total_in(), self.window.total_out());
             let status = self.window.decompress(compressed, &mut space, FlushDecompress::None);
-            let status = status.map_err(|_broken| FrameError::Compression)?;
+            let status = status.map_err(|_broken| InflateError::Broken)?;
             self.has_ended = status == Status::StreamEnd;
             let read = usize::try_from(self.window.total_in() - read).unwrap_or(usize::MAX);
             let written = usize::try_from(self.window.total_out() - written).unwrap_or(usize::MAX);
@@ -139,28 +153,28 @@ impl Inflater {
                 return Ok(());
             }
             if read == 0 && written == 0 {
-                return Err(FrameError::Compression);
+                return Err(InflateError::Broken.into());
             }
         }
     }
 
     /// Continues after a block that was marked as the last one (section 7.2.3.4).
-    fn begin_again(&mut self) -> Result<(), FrameError> {
+    fn begin_again(&mut self) -> Result<(), InflateError> {
         self.last_blocks += 1;
         if self.last_blocks > LAST_BLOCKS_MAX {
-            return Err(FrameError::Compression);
+            return Err(InflateError::Broken);
         }
         self.window.reset(false);
         Ok(())
     }
 
     /// Counts what was inflated, before it takes memory.
-    fn count(&mut self, bytes: u64) -> Result<(), FrameError> {
+    fn count(&mut self, bytes: u64) -> Result<(), InflateError> {
         self.inflated += bytes;
         let is_bomb = RATIO_BYTES_MIN < self.inflated
             && self.received.saturating_mul(RATIO_MAX) < self.inflated;
         if self.bytes_max < self.inflated || is_bomb {
-            return Err(FrameError::TooLarge);
+            return Err(InflateError::TooLarge);
         }
         Ok(())
     }
@@ -173,7 +187,7 @@ mod tests {
     const LIMIT: usize = 1 << 20;
 
     /// Inflates in parts of `size`.
-    fn inflate(compressed: &[u8], size: usize) -> Result<Vec<u8>, FrameError> {
+    fn inflate(compressed: &[u8], size: usize) -> Result<Vec<u8>, InflateError> {
         let (mut inflater, mut content) = (Inflater::new(LIMIT), Vec::new());
         let mut append = |bytes: &[u8]| {
             content.extend_from_slice(bytes);
@@ -213,14 +227,14 @@ mod tests {
         assert_eq!(inflate(b"\0", 1).as_deref(), Ok(&b""[..]));
         assert_eq!(inflate(b"", 1).as_deref(), Ok(&b""[..]));
         let window_of_before = inflate(b"\xf2\x00\x11\x00\x00", 5);
-        assert_eq!(window_of_before, Err(FrameError::Compression));
+        assert_eq!(window_of_before, Err(InflateError::Broken));
     }
 
     #[test]
     fn what_is_compressed_is_inflated() {
         let texts = (1_u32..2000).map(|it| it.wrapping_mul(it).to_string());
         let content = texts.collect::<String>().into_bytes();
-        for length in [1000, 4095, 4096, 4097, content.len()] {
+        for length in [1024, 4095, 4096, 4097, content.len()] {
             let content = &content[..length];
             let compressed = compressed(content);
             assert!(compressed.len() < length);
@@ -238,25 +252,25 @@ mod tests {
         let compressed = compressed(&b"a text that is long enough ".repeat(100));
         for length in 1..compressed.len() {
             let cut = inflate(&compressed[..length], length);
-            assert_eq!(cut, Err(FrameError::Compression), "{length} bytes");
+            assert_eq!(cut, Err(InflateError::Broken), "{length} bytes");
         }
         for broken in [&b"\xff"[..], b"\x07\x00", b"\x01\x05\x00\x00\x00", b"\xf3\x48\xcd\xc9"] {
-            assert_eq!(inflate(broken, 9), Err(FrameError::Compression), "{broken:x?}");
+            assert_eq!(inflate(broken, 9), Err(InflateError::Broken), "{broken:x?}");
         }
         let many_last_blocks = [3, 0].repeat(1000);
-        assert_eq!(inflate(&many_last_blocks, 2000), Err(FrameError::Compression));
+        assert_eq!(inflate(&many_last_blocks, 2000), Err(InflateError::Broken));
     }
 
     #[test]
     fn a_bomb_ends_early() {
-        let large = compressed(&[7; 1001]);
+        let large = compressed(&[7; 1100]);
         let (mut inflater, mut passed) = (Inflater::new(1000), 0);
         let result = inflater.push(&large, |bytes| {
             passed += bytes.len();
             Ok(())
         });
-        assert_eq!((result, passed), (Err(FrameError::TooLarge), 0));
-        for (size, expected) in [(LIMIT - 1, Err(FrameError::TooLarge)), (60_000, Ok(60_000))] {
+        assert_eq!((result, passed), (Err(InflateError::TooLarge), 0));
+        for (size, expected) in [(LIMIT - 1, Err(InflateError::TooLarge)), (60_000, Ok(60_000))] {
             let mut bomb = Vec::with_capacity(10_000);
             let mut deflate = Compress::new(Compression::best(), false);
             deflate.compress_vec(&vec![7; size], &mut bomb, FlushCompress::Sync).unwrap();
