@@ -77,7 +77,7 @@ pub struct Config {
     /// Whether pages may also sign in by form.
     #[serde(with = "choice")]
     pub form_sign_in: FormSignIn,
-    /// Whether plain WebSocket clients that offer it use `permessage-deflate`.
+    /// Whether WebSocket clients that offer it use `permessage-deflate`.
     #[serde(with = "choice")]
     pub websocket_compression: WebSocketCompression,
     /// The networks of proxies that are believed.

@@ -27,7 +27,7 @@ pub enum FormSignIn {
     Off,
 }
 
-/// Whether plain WebSocket clients that offer it use `permessage-deflate`.
+/// Whether WebSocket clients that offer it use `permessage-deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebSocketCompression {
     /// They do.

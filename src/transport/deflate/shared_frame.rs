@@ -20,6 +20,11 @@ impl SharedFrame {
         Self { plain, compressed: OnceLock::new() }
     }
 
+    /// The size without compression.
+    pub(in crate::transport) fn plain_bytes(&self) -> usize {
+        self.plain.len()
+    }
+
     /// The frame for a connection with this window, or for one without compression.
     pub(in crate::transport) fn for_window(&self, window: Option<WindowBits>) -> Bytes {
         if window.is_some_and(|it| it.fits(&self.plain)) {

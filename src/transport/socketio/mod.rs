@@ -69,7 +69,7 @@ use crate::{
         Chat,
         ports::{RequestMetrics, Wire},
     },
-    domain::{Limits, QueryTokens, Rejection, SpacePattern},
+    domain::{Limits, QueryTokens, Rejection, SpacePattern, WebSocketCompression},
     tasks::Tasks,
     transport::{
         TransportParts, client_address::ClientAddress, client_info, cors::CrossOrigin, credentials,
@@ -85,6 +85,7 @@ pub struct SocketIoTransport {
     resources: Arc<SessionResources>,
     cross_origin: CrossOrigin,
     in_query: QueryTokens,
+    compression: WebSocketCompression,
     context: Arc<SocketIoContext>,
 }
 
@@ -102,7 +103,7 @@ struct SocketIoContext {
 impl SocketIoTransport {
     /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
-        let TransportParts { origins, in_query, compression: _, tasks, lanes } = parts;
+        let TransportParts { origins, in_query, compression, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         let registry = SessionRegistry::new();
         let (engine, io) = engine::build(&limits);
@@ -128,7 +129,7 @@ impl SocketIoTransport {
         let context = Arc::new(context);
         namespace::open(&io, &context, spaces);
         let cross_origin = CrossOrigin { origins, methods: METHODS };
-        Self { resources, cross_origin, in_query, context }
+        Self { resources, cross_origin, in_query, compression, context }
     }
 
     /// The route of requests for this path, if they are for [`handle`](Self::handle).

@@ -20,21 +20,28 @@ use crate::{
         ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     },
     domain::CloseReason,
-    transport::lanes::{LaneWriter, QueueFull},
+    transport::{
+        deflate::{self, SharedFrame},
+        lanes::{LaneWriter, QueueFull},
+    },
     wire::{
         code::{self, Reconnect},
         socketio::RequestKind,
     },
 };
 
+/// Queues frames in a writer.
+pub(super) type Push = fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>;
+
 #[async_trait]
 impl Outbox for NamespaceConnection {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        self.send(self.format.event(delivery, self.session().limits()), LaneWriter::push)
+        self.send_event(&self.format.event(delivery, self.session().limits()), LaneWriter::push)
     }
 
     fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        self.send(self.format.event(delivery, self.session().limits()), LaneWriter::push_later)
+        let frames = self.format.event(delivery, self.session().limits());
+        self.send_event(&frames, LaneWriter::push_later)
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
@@ -108,7 +115,9 @@ impl NamespaceConnection {
             None => self.format.reply(kind, reply),
         };
         if let Some(frames) = frames
-            && self.send(frames, LaneWriter::push).is_err()
+            && self
+                .send(deflate::compress_for(self.session().window(), frames), LaneWriter::push)
+                .is_err()
         {
             self.close(CloseReason::SlowReader);
         }
@@ -139,11 +148,12 @@ impl NamespaceConnection {
         }
     }
 
-    pub(super) fn send(
-        &self,
-        frames: Bytes,
-        push: fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>,
-    ) -> Result<(), Overflow> {
+    /// Queues the frames of an event, compressed if they are large and the client agreed to that.
+    pub(super) fn send_event(&self, frames: &SharedFrame, push: Push) -> Result<(), Overflow> {
+        self.send(frames.for_window(self.session().window()), push)
+    }
+
+    fn send(&self, frames: Bytes, push: Push) -> Result<(), Overflow> {
         if self.is_disconnected.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -3,9 +3,12 @@
 //! The engine writes only its own packets. Events and acknowledgements are framed here, so one frame
 //! serves all connections of a namespace, and the answers to polls are built from it, too.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -14,7 +17,7 @@ use super::request::{Parser, Version};
 use crate::{
     chat::{Reply, event::Delivery},
     domain::{CloseReason, Limits},
-    transport::lanes::frame,
+    transport::{deflate::SharedFrame, lanes::frame},
     wire::{
         msgpack, recovery,
         socketio::{self as wire, Namespace, Packet, RequestKind},
@@ -57,14 +60,14 @@ enum Encoding {
 struct EventFrames {
     namespace: Namespace,
     has_attachments: bool,
-    frames: Bytes,
+    frames: SharedFrame,
 }
 
 /// The same with the offset that they have.
 struct RecoverableFrames {
     namespace: Namespace,
     offset: u64,
-    frames: Bytes,
+    frames: SharedFrame,
 }
 
 /// The source of offsets: each is drawn once.
@@ -87,14 +90,18 @@ impl PacketFormat {
     }
 
     /// The frames of an event, made once for all connections of this format.
-    pub(super) fn event(&self, delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
+    pub(super) fn event<'a>(
+        &self,
+        delivery: &'a Arc<Delivery>,
+        limits: &Limits,
+    ) -> Cow<'a, SharedFrame> {
         let make = |encoding| {
             move || {
                 let packet = wire::event(delivery, &self.namespace, limits);
                 EventFrames {
                     namespace: self.namespace.clone(),
                     has_attachments: !packet.attachments.is_empty(),
-                    frames: frames(&packet, encoding),
+                    frames: SharedFrame::new(frames(&packet, encoding)),
                 }
             }
         };
@@ -110,9 +117,9 @@ impl PacketFormat {
             }
         };
         if event.namespace == self.namespace {
-            Bytes::clone(&event.frames)
+            Cow::Borrowed(&event.frames)
         } else {
-            make(self.encoding)().frames
+            Cow::Owned(make(self.encoding)().frames)
         }
     }
 
@@ -130,12 +137,12 @@ impl PacketFormat {
 
     /// The frames of an event with this offset as the last argument. Those with the shared offset are
     /// made once for all connections of this format.
-    pub(super) fn recoverable_event(
+    pub(super) fn recoverable_event<'a>(
         &self,
-        delivery: &Arc<Delivery>,
+        delivery: &'a Arc<Delivery>,
         offset: u64,
         limits: &Limits,
-    ) -> Bytes {
+    ) -> Cow<'a, SharedFrame> {
         let make = || self.make_recoverable(delivery, offset, self.encoding, limits);
         let slot = match self.encoding {
             Encoding::Json(_) => SLOT_RECOVERABLE,
@@ -143,9 +150,9 @@ impl PacketFormat {
         };
         let shared = delivery.encoded(slot, make);
         if shared.offset == offset && shared.namespace == self.namespace {
-            Bytes::clone(&shared.frames)
+            Cow::Borrowed(&shared.frames)
         } else {
-            make().frames
+            Cow::Owned(make().frames)
         }
     }
 
@@ -158,6 +165,7 @@ impl PacketFormat {
     ) -> RecoverableFrames {
         let packet = wire::event(delivery, &self.namespace, limits);
         let frames = frames(&recovery::append_offset(packet, offset), encoding);
+        let frames = SharedFrame::new(frames);
         RecoverableFrames { namespace: self.namespace.clone(), offset, frames }
     }
 
@@ -231,7 +239,9 @@ mod tests {
     fn the_connections_of_a_namespace_share_the_frames_of_an_event() {
         let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
         let of = |namespace, version| {
-            PacketFormat::new(namespace, version, Parser::Json).event(&delivery, &limits)
+            PacketFormat::new(namespace, version, Parser::Json)
+                .event(&delivery, &limits)
+                .for_window(None)
         };
         let first = of("/shop", Version::V4);
         assert!(texts(&first)[0].starts_with(r#"42/shop,["new message",{"room":"lobby","#));
@@ -248,8 +258,9 @@ mod tests {
         for namespace in ["/shop", "/%73hop"] {
             assert_eq!(format(namespace).offset(&delivery, &offsets, &limits), 1);
         }
-        let of =
-            |namespace, offset| format(namespace).recoverable_event(&delivery, offset, &limits);
+        let of = |namespace, offset| {
+            format(namespace).recoverable_event(&delivery, offset, &limits).for_window(None)
+        };
         let first = of("/shop", 1);
         assert!(texts(&first)[0].ends_with(r#"},"1"]"#), "{:?}", texts(&first));
         assert_eq!(of("/shop", 1).as_ptr(), first.as_ptr());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{polling_state::UpgradeState, session::EngineSession};
+use super::{frames::Inflation, polling_state::UpgradeState, session::EngineSession};
 
 /// The server's `3probe` as one text frame. The engine writes the same frame later; it is skipped.
 pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";
@@ -17,13 +17,22 @@ pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";
 /// The longest text in a frame with a short header.
 const TEXT_BYTES_MAX: usize = 125;
 
-/// The bytes that a client sent during a probe. The engine reads them again.
+/// What a client sent during a probe, without compression. The engine reads it again.
 #[derive(Debug)]
 pub(super) struct ProbedBytes {
     /// The frames of the probe.
     pub(super) probe: Vec<u8>,
     /// What follows them.
     pub(super) after: Vec<u8>,
+    /// What inflates the rest, if the client may compress its messages. It may hold some bytes.
+    pub(super) inflation: Option<Box<Inflation>>,
+}
+
+/// What was received, without compression.
+#[derive(Debug, Default)]
+struct ReceivedFrames {
+    bytes: Vec<u8>,
+    inflation: Option<Box<Inflation>>,
 }
 
 /// The attempt of a session to upgrade. A session has one at a time.
@@ -50,15 +59,17 @@ impl Probe {
     pub(super) async fn run(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        inflation: Option<Box<Inflation>>,
     ) -> Option<ProbedBytes> {
-        let mut seen = Vec::new();
+        let mut seen = ReceivedFrames { bytes: Vec::new(), inflation };
         let probed = expect(stream, &mut seen, 0, b"2probe").await?;
         stream.write_all(PROBE_RESPONSE).await.ok()?;
         stream.flush().await.ok()?;
         self.session.change_upgrade(UpgradeState::Probing, UpgradeState::Switching);
         let end = expect(stream, &mut seen, probed, b"5").await?;
-        let after = seen.split_off(end);
-        Some(ProbedBytes { probe: seen, after })
+        let ReceivedFrames { bytes: mut probe, inflation } = seen;
+        let after = probe.split_off(end);
+        Some(ProbedBytes { probe, after, inflation })
     }
 
     /// Makes the WebSocket carry the session.
@@ -78,19 +89,36 @@ impl Drop for Probe {
 /// text frame that holds `text`.
 async fn expect(
     stream: &mut (impl AsyncRead + Unpin),
-    seen: &mut Vec<u8>,
+    seen: &mut ReceivedFrames,
     from: usize,
     text: &[u8],
 ) -> Option<usize> {
     loop {
-        match frame(seen.get(from..)?) {
+        match frame(seen.bytes.get(from..)?) {
             ProbeFrame::Text(received) if received == text => return Some(from + 6 + text.len()),
             ProbeFrame::Text(_) | ProbeFrame::Other => return None,
             ProbeFrame::Unfinished => {}
         }
+        seen.receive(stream).await?;
+    }
+}
+
+impl ReceivedFrames {
+    /// Receives more: up to the end of a frame, if the client may compress its messages.
+    async fn receive(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<()> {
+        if let Some(inflation) = &mut self.inflation
+            && inflation.next(&mut self.bytes).ok()?
+        {
+            return Some(());
+        }
         let mut buffer = [0; 64];
         let read = stream.read(&mut buffer).await.ok().filter(|it| *it > 0)?;
-        seen.extend_from_slice(buffer.get(..read)?);
+        let received = buffer.get(..read)?;
+        match &mut self.inflation {
+            Some(inflation) => inflation.receive(received),
+            None => self.bytes.extend_from_slice(received),
+        }
+        Some(())
     }
 }
 
@@ -180,10 +208,10 @@ mod tests {
             }
         };
         let reading = async {
-            let mut seen = Vec::new();
+            let mut seen = ReceivedFrames::default();
             let probed = expect(&mut server, &mut seen, 0, b"2probe").await.unwrap();
             let done = expect(&mut server, &mut seen, probed, b"5").await.unwrap();
-            (seen, done)
+            (seen.bytes, done)
         };
         let ((seen, done), ()) = tokio::join!(reading, writing);
         assert_eq!(done, 12 + 7);
@@ -195,6 +223,6 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(256);
         client.write_all(&masked(b"2probe")[..5]).await.unwrap();
         drop(client);
-        assert_eq!(expect(&mut server, &mut Vec::new(), 0, b"2probe").await, None);
+        assert_eq!(expect(&mut server, &mut ReceivedFrames::default(), 0, b"2probe").await, None);
     }
 }

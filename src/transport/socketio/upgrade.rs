@@ -25,6 +25,7 @@ use super::{
 };
 use crate::transport::{
     client_address::ClientAddress,
+    deflate::{self, WindowBits},
     lanes::LaneStream,
     subprotocol::Offer,
     upgrade::{accept, switching_protocols_response},
@@ -44,8 +45,10 @@ impl SocketIoTransport {
         let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let chosen = offer.chosen.clone();
+        let agreement = deflate::negotiate(request.headers(), self.compression);
         let session =
             self.create_session(self.read_handshake((version, address), &request, offer), None);
+        session.agree_on_compression(agreement.as_ref().map(|it| it.window_bits));
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio websocket", async move {
             if let Some(upgraded) = wait_upgraded(upgrade).await {
@@ -55,7 +58,7 @@ impl SocketIoTransport {
                 serve(MonitoredStream::new(stream, session), request);
             }
         });
-        Ok(switching_protocols_response(accept, chosen, None))
+        Ok(switching_protocols_response(accept, chosen, agreement))
     }
 
     /// Upgrades a session that polls, if the WebSocket works.
@@ -66,10 +69,13 @@ impl SocketIoTransport {
     ) -> Result<Response<Body>, EngineRejection> {
         let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
+        let agreement = deflate::negotiate(request.headers(), self.compression);
+        let window_bits = agreement.as_ref().map(|it| it.window_bits);
         let probe = Probe::begin(Arc::clone(&session)).ok_or(EngineRejection::BadRequest)?;
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio upgrade", async move {
-            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(probe, upgrade));
+            let upgrade_attempt =
+                timeout(PROBE_WAIT_MAX, complete_upgrade(probe, upgrade, window_bits));
             tokio::select! {
                 () = wait_flush_timeout(&session) => {}
                 outcome = upgrade_attempt => {
@@ -79,7 +85,7 @@ impl SocketIoTransport {
                 }
             }
         });
-        Ok(switching_protocols_response(accept, offer.chosen, None))
+        Ok(switching_protocols_response(accept, offer.chosen, agreement))
     }
 }
 
@@ -91,9 +97,14 @@ async fn wait_flush_timeout(session: &EngineSession) {
 }
 
 /// Probes a WebSocket and hands it to the engine.
-async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
+async fn complete_upgrade(
+    probe: Probe,
+    upgrade: OnUpgrade,
+    window_bits: Option<WindowBits>,
+) -> Option<()> {
     let mut upgraded = TokioIo::new(wait_upgraded(upgrade).await?);
-    let probed = probe.run(&mut upgraded).await?;
+    let inflation = window_bits.map(|_| Box::new(probe.session().new_inflation()));
+    let probed = probe.run(&mut upgraded, inflation).await?;
     let session = Arc::clone(probe.session());
     let sid = session.sid()?;
     probe.succeed();
@@ -105,7 +116,9 @@ async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let request = request_for(uri, &session);
     // The client has switched: what its polls did not take follows on the WebSocket.
     let stream = LaneStream::new(upgraded.into_inner(), Arc::clone(session.writer()));
-    serve(MonitoredStream::resume(stream, session, &probed), request);
+    // Polls take no frames any more: the socket is attached.
+    session.agree_on_compression(window_bits);
+    serve(MonitoredStream::resume(stream, session, probed), request);
     Some(())
 }
 

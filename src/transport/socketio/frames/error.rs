@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::transport::lanes::frame;
+use crate::transport::{deflate::InflateError, lanes::frame};
 
 /// Why frames of a client are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +13,21 @@ pub(in crate::transport::socketio) enum FrameError {
     Protocol,
     /// The text is not UTF-8.
     NotUtf8,
+    /// The message cannot be inflated.
+    Compression,
     /// The packet breaks the protocol of Engine.IO or Socket.IO.
     Packet,
     /// The client has a parser that is not supported. The message is its refusal.
     ForeignParser(Bytes),
+}
+
+impl From<InflateError> for FrameError {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooLarge => Self::TooLarge,
+            InflateError::Broken => Self::Compression,
+        }
+    }
 }
 
 impl FrameError {
@@ -26,7 +37,7 @@ impl FrameError {
         let (refusal, code) = match self {
             Self::TooLarge => (None, 1009),
             Self::Protocol => (None, 1002),
-            Self::NotUtf8 => (None, 1007),
+            Self::NotUtf8 | Self::Compression => (None, 1007),
             Self::Packet => return None,
             Self::ForeignParser(refusal) => (Some(frame::binary(refusal)), 1003),
         };

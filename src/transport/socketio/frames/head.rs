@@ -9,6 +9,8 @@ use crate::transport::socketio::{event_names::Mark, request::Version};
 pub(super) const FIN: u8 = 0x80;
 /// The bits that only extensions use.
 const RESERVED: u8 = 0x70;
+/// The one of these that marks a compressed message, in its first frame (RFC 7692).
+pub(super) const COMPRESSED: u8 = 0x40;
 /// The bit of a masked frame.
 const MASKED: u8 = 0x80;
 /// The longest payload with a length of one byte.
@@ -30,6 +32,8 @@ pub(super) struct FrameHead {
     pub(super) first: u8,
     pub(super) is_last: bool,
     pub(super) opcode: u8,
+    /// The size of the head.
+    pub(super) bytes: usize,
     pub(super) payload_bytes: usize,
     pub(super) mask: [u8; 4],
 }
@@ -37,13 +41,28 @@ pub(super) struct FrameHead {
 impl FrameHead {
     /// Reads a head, if it is complete.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
+        Self::read_permitting(0, bytes)
+    }
+
+    /// The same where messages may be compressed.
+    pub(super) fn read_compressed(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
+        Self::read_permitting(COMPRESSED, bytes)
+    }
+
+    /// The same where the first frame of a message may have the `permitted` bits.
+    fn read_permitting(permitted: u8, bytes: &[u8]) -> Result<Option<Self>, FrameError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let (is_last, opcode) = (first & FIN != 0, first & 0x0f);
         let is_control = opcode >= CLOSE;
         let length = second & !MASKED;
         let is_known = opcode <= BINARY || (CLOSE..=PONG).contains(&opcode);
         let is_long_control = is_control && (!is_last || usize::from(length) > SHORT_MAX);
-        if first & RESERVED != 0 || second & MASKED == 0 || !is_known || is_long_control {
+        let permitted = if matches!(opcode, TEXT | BINARY) { permitted } else { 0 };
+        if first & RESERVED & !permitted != 0
+            || second & MASKED == 0
+            || !is_known
+            || is_long_control
+        {
             return Err(FrameError::Protocol);
         }
         let length_bytes = match length {
@@ -59,7 +78,8 @@ impl FrameHead {
         }
         let payload = if length_bytes == 0 { u64::from(length) } else { long };
         let payload_bytes = usize::try_from(payload).unwrap_or(usize::MAX);
-        Ok(Some(Self { first: *first, is_last, opcode, payload_bytes, mask: *mask }))
+        let bytes = 2 + length_bytes + mask.len();
+        Ok(Some(Self { first: *first, is_last, opcode, bytes, payload_bytes, mask: *mask }))
     }
 
     /// Whether the frame is a text that is needed as a whole, of which these are the first bytes.

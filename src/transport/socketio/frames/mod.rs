@@ -18,12 +18,13 @@
 
 mod error;
 mod head;
+mod inflation;
 mod packed;
 mod text;
 
 use std::{mem, sync::Arc};
 
-pub(super) use self::error::FrameError;
+pub(super) use self::{error::FrameError, inflation::Inflation};
 use self::{
     head::{BINARY, CLOSE, CONTINUATION, FrameHead, TEXT, unmask, write_head, write_text},
     packed::PackedMessages,
@@ -39,6 +40,10 @@ use crate::{domain::Limits, wire::msgpack};
 
 /// The longest CONNECT packet of another parser that is recognized: a token and the rooms of `since`.
 const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
+
+/// The bytes that are passed before the engine reads them. Little that was received may be much that
+/// is inflated.
+const PASSED_BYTES_MAX: usize = 16 << 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub(super) struct IncomingFrames {
     packets: PacketCheck,
     /// The messages of a client with `socket.io-msgpack-parser`.
     packed: Option<PackedMessages>,
+    /// Exists if the client may compress its messages.
+    inflation: Option<Box<Inflation>>,
     /// Whether nobody reads the current payload.
     is_ignored: bool,
 }
@@ -98,8 +105,19 @@ impl IncomingFrames {
             first_message,
             packets: PacketCheck::new(version),
             packed,
+            inflation: None,
             is_ignored: false,
         }
+    }
+
+    /// Inflates what is received from now on, or what `inflation` has received.
+    pub(super) fn inflate(&mut self, inflation: Option<Box<Inflation>>) {
+        self.inflation = inflation;
+    }
+
+    /// Whether there is more to pass of what was received.
+    pub(super) fn has_more(&self) -> bool {
+        self.inflation.as_ref().is_some_and(|it| it.is_behind())
     }
 
     /// Whether the engine has received whole messages.
@@ -118,8 +136,33 @@ impl IncomingFrames {
     }
 
     /// Adds received bytes of a session that is in `spaces`. What the engine may read is appended to
-    /// `out`, so nothing after an error.
+    /// `out`, so nothing after an error. If it is much, the rest waits for the next call.
     pub(super) fn push(
+        &mut self,
+        input: &[u8],
+        spaces: &dyn JoinedSpaces,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FrameError> {
+        let Some(mut inflation) = self.inflation.take() else {
+            return self.push_plain(input, spaces, out);
+        };
+        inflation.receive(input);
+        let (mut plain, mut passed) = (Vec::new(), 0);
+        while passed < PASSED_BYTES_MAX {
+            plain.clear();
+            let has_next = inflation.next(&mut plain);
+            if !has_next.inspect_err(|_| self.left = inflation.left())? {
+                break;
+            }
+            passed += plain.len();
+            self.push_plain(&plain, spaces, out)?;
+        }
+        self.inflation = Some(inflation);
+        Ok(())
+    }
+
+    /// The same for bytes of frames that are not compressed.
+    fn push_plain(
         &mut self,
         mut input: &[u8],
         spaces: &dyn JoinedSpaces,

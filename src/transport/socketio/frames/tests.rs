@@ -1,5 +1,7 @@
 //! Frames in pieces of every size.
 
+mod inflation;
+
 use std::num::NonZeroUsize;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -32,6 +34,11 @@ fn text(text: &str) -> Vec<u8> {
     frame(FIN | TEXT, text.as_bytes())
 }
 
+fn limits() -> Arc<Limits> {
+    let frame_bytes_max = NonZeroUsize::new(70_000).unwrap();
+    Arc::new(Limits { frame_bytes_max, ..Limits::default() })
+}
+
 /// Passes `input` in pieces.
 fn pass(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
     pass_of(Version::V4, input, piece)
@@ -46,9 +53,7 @@ fn pass_as(
     input: &[u8],
     piece: usize,
 ) -> Result<Vec<u8>, FrameError> {
-    let frame_bytes_max = NonZeroUsize::new(70_000).unwrap();
-    let limits = Arc::new(Limits { frame_bytes_max, ..Limits::default() });
-    let (mut frames, mut out) = (IncomingFrames::new(version, parser, limits), Vec::new());
+    let (mut frames, mut out) = (IncomingFrames::new(version, parser, limits()), Vec::new());
     input.chunks(piece).try_for_each(|it| frames.push(it, &Joined, &mut out)).map(|()| out)
 }
 

@@ -80,6 +80,13 @@ const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
+        let inflation = session.window().map(|_| Box::new(session.new_inflation()));
+        let mut monitored = Self::without_compression(stream, session);
+        monitored.incoming.inflate(inflation);
+        monitored
+    }
+
+    fn without_compression(stream: S, session: Arc<EngineSession>) -> Self {
         let version = session.version();
         let incoming = IncomingFrames::new(version, session.parser(), Arc::clone(session.limits()));
         Self {
@@ -99,10 +106,11 @@ impl<S> MonitoredStream<S> {
 
     /// The stream of a session that upgrades from polling. The engine first reads the frames of the
     /// probe, and its answer is skipped: the client already has one.
-    pub(super) fn resume(stream: S, session: Arc<EngineSession>, probed: &ProbedBytes) -> Self {
-        let mut monitored = Self::new(stream, session);
-        let ProbedBytes { probe, after } = probed;
-        monitored.receive(after);
+    pub(super) fn resume(stream: S, session: Arc<EngineSession>, probed: ProbedBytes) -> Self {
+        let mut monitored = Self::without_compression(stream, session);
+        let ProbedBytes { probe, after, inflation } = probed;
+        monitored.receive(&after);
+        monitored.incoming.inflate(inflation);
         monitored.buffered = [&probe[..], &monitored.buffered].concat().into();
         monitored.replay_bytes = probe.len();
         monitored.skip_bytes = probe::PROBE_RESPONSE.len();
@@ -134,9 +142,10 @@ impl<S> MonitoredStream<S> {
                 self.session.close(CloseReason::FrameTooLarge { limit });
             }
             FrameError::Packet => self.session.refuse_packet(),
-            FrameError::Protocol | FrameError::NotUtf8 | FrameError::ForeignParser(_) => {
-                self.session.finish(CloseReason::Fault);
-            }
+            FrameError::Protocol
+            | FrameError::NotUtf8
+            | FrameError::Compression
+            | FrameError::ForeignParser(_) => self.session.finish(CloseReason::Fault),
         }
         self.refused = Some(error);
     }
@@ -241,6 +250,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
             if let Some(error) = self.frame_error.take() {
                 self.refuse(error);
                 return self.poll_end(cx);
+            }
+            if self.incoming.has_more() {
+                self.receive(&[]);
+                if !self.buffered.has_remaining() && self.frame_error.is_none() {
+                    // Nobody reads what was passed. Other tasks run before the rest.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                continue;
             }
             if !ready!(self.read_frames(cx, buffer))? {
                 return Poll::Ready(Ok(()));

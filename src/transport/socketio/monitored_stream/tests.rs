@@ -162,8 +162,12 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
     let session = session_with_limits(Limits::default());
     let stream = test_support::lane_stream(stream, b"", Arc::clone(session.writer()));
     let replay = b"\x81\x81\0\0\0\x005";
-    let probed = ProbedBytes { probe: replay.to_vec(), after: b"\x81\x84\0\0\0\0late".to_vec() };
-    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), &probed);
+    let probed = ProbedBytes {
+        probe: replay.to_vec(),
+        after: b"\x81\x84\0\0\0\0late".to_vec(),
+        inflation: None,
+    };
+    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), probed);
     session.close(CloseReason::Draining);
     let mut seen = [0; 7];
     server.read_exact(&mut seen).await.unwrap();

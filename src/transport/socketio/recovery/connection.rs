@@ -3,7 +3,6 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,9 +14,10 @@ use crate::{
     },
     domain::{CloseReason, Limits, Space, UserName},
     transport::{
-        lanes::{LaneWriter, QueueFull},
+        lanes::LaneWriter,
         socketio::{
             connection::{NamespaceConnection, RecoveryIds},
+            outbox::Push,
             packets::{Offsets, PacketFormat},
         },
     },
@@ -63,9 +63,6 @@ enum Link {
         end: ConnectionEnd,
     },
 }
-
-/// Queues frames in the writer of a connection.
-type Push = fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>;
 
 impl RecoverableConnection {
     /// An open connection.
@@ -127,7 +124,7 @@ impl RecoverableConnection {
         let mut sent = Ok(());
         for (offset, delivery) in state.sent.after(offset) {
             let frames = connection.format.recoverable_event(&delivery, offset, &self.limits);
-            sent = sent.and_then(|()| connection.send(frames, LaneWriter::push));
+            sent = sent.and_then(|()| connection.send_event(&frames, LaneWriter::push));
         }
         let reason = state.close_reason.or(sent.err().map(|Overflow| CloseReason::SlowReader));
         drop(state);
@@ -159,11 +156,11 @@ impl RecoverableConnection {
                 offset = self.offsets.draw();
             }
             let frames = format.recoverable_event(delivery, offset, &self.limits);
-            sent.add(offset, delivery, frames.len(), &self.limits);
+            sent.add(offset, delivery, frames.plain_bytes(), &self.limits);
             frames
         };
         match link {
-            Link::Connected(connection) => connection.send(frames, push),
+            Link::Connected(connection) => connection.send_event(&frames, push),
             Link::Lost { .. } => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     task::Waker,
 };
 
@@ -33,6 +33,7 @@ pub(super) use self::state::FLUSH_WAIT_MAX;
 use self::state::{State, Wake};
 use super::{
     engine::{Engine, NamespaceSocket},
+    frames::Inflation,
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
     request::{Parser, Version},
@@ -43,6 +44,7 @@ use crate::{
     tasks::Tasks,
     transport::{
         client_address::ClientAddress,
+        deflate::WindowBits,
         lanes::{LaneWriter, Lanes, WriterOwner},
     },
 };
@@ -82,6 +84,8 @@ pub(super) struct EngineSession {
     /// What is sent to the client, on a WebSocket or in the answers to its polls.
     writer: Arc<LaneWriter>,
     state: Mutex<State>,
+    /// The window of the client, if messages on its WebSocket may be compressed.
+    window: OnceLock<WindowBits>,
     /// Notifies the tasks in `wait_until`.
     changed: Notify,
     /// Whether the engine has sent its close packet.
@@ -106,6 +110,7 @@ impl EngineSession {
             registration,
             writer: Arc::new(writer),
             state,
+            window: OnceLock::new(),
             changed: Notify::new(),
             is_closed_by_engine: AtomicBool::new(false),
             is_protocol_broken: AtomicBool::new(false),
@@ -150,6 +155,24 @@ impl EngineSession {
     /// The queue of events and of the packets of the engine.
     pub(super) fn writer(&self) -> &Arc<LaneWriter> {
         &self.writer
+    }
+
+    /// Compresses large frames from now on for a client with this window. Only what a WebSocket writes
+    /// is compressed.
+    pub(super) fn agree_on_compression(&self, window: Option<WindowBits>) {
+        if let Some(window) = window {
+            self.window.set(window).ok();
+        }
+    }
+
+    /// The window of the client, if large frames are compressed.
+    pub(super) fn window(&self) -> Option<WindowBits> {
+        self.window.get().copied()
+    }
+
+    /// Inflates messages of the client.
+    pub(super) fn new_inflation(&self) -> Inflation {
+        Inflation::new(self.limits().frame_bytes_max.get())
     }
 
     /// The session id. Only sessions that began with polling have one.
