@@ -2,7 +2,6 @@
 // server recovers by itself.
 
 import assert from "node:assert/strict";
-import path from "node:path";
 import { test } from "node:test";
 
 import {
@@ -12,14 +11,14 @@ import {
   assertOk,
   assertRefused,
 } from "../support/assert.mjs";
-import { startProcess } from "../support/child-process.mjs";
-import { runProgram, runRoomcast } from "../support/command.mjs";
+import { runRoomcast } from "../support/command.mjs";
 import { deleteSession, getSession, signIn } from "../support/cookie-session.mjs";
 import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
-import { once, TIMEOUT_MS, withTimeout } from "../support/timeouts.mjs";
+import { LIMITED_FILES, limitFiles, lockDatabase } from "../support/store-faults.mjs";
+import { TIMEOUT_MS, withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
@@ -29,9 +28,7 @@ const expectedLog = [/stor|sqlite|database|disk|journal|writ/i];
 const WIRES = [wsJson, socketIo("4.8", "polling"), socketIo("2.5", "websocket")];
 
 test("with a full disk requests are `unavailable`, until it has space again", async (t) => {
-  // A file size limit that fails with EFBIG instead of a signal. It is set later, and lifted.
-  const command = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"];
-  const server = await serverForThisTest(t, { command, expectedLog });
+  const server = await serverForThisTest(t, { command: LIMITED_FILES, expectedLog });
   await recovers(t, server, {
     injectFault: () => limitFiles(server, "0"),
     repairFault: () => limitFiles(server, "unlimited"),
@@ -128,32 +125,4 @@ function retryUntilOk(client, message) {
     }
   };
   return withTimeout("the server to recover", answered(), TIMEOUT_MS);
-}
-
-async function limitFiles(server, bytes) {
-  const { code, stderr } = await runProgram("prlimit", [
-    "--pid",
-    `${server.pid}`,
-    `--fsize=${bytes}:`,
-  ]);
-  assert.equal(code, 0, stderr);
-}
-
-/** Locks the database with another program, the `sqlite3` command. */
-async function lockDatabase(server) {
-  const sqlite = startProcess("sqlite3", ["-bail", path.join(server.data, "roomcast.db")]);
-  sqlite.stdout.setEncoding("utf8");
-  sqlite.stderr.setEncoding("utf8");
-  const problem = once(sqlite.stderr, "data").then(([text]) => Promise.reject(new Error(text)));
-  problem.catch(() => {});
-  sqlite.stdin.write(".timeout 5000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n");
-  const [sent] = await Promise.race([once(sqlite.stdout, "data"), problem]);
-  assert.equal(sent.trim(), "locked");
-  return {
-    async release() {
-      sqlite.stdin.end("ROLLBACK;\n");
-      const { code } = await withTimeout("the end of sqlite3", sqlite.exited);
-      assert.equal(code, 0);
-    },
-  };
 }

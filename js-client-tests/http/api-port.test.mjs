@@ -43,7 +43,7 @@ test("each address has no routes of the other", async () => {
 
 test("health is at both", async () => {
   for (const at of [server, server.admin]) {
-    assert.equal((await httpRequest(at, "/health/ready")).body, "ready");
+    assert.deepEqual((await httpRequest(at, "/health/ready")).body, { status: "ready" });
     assert.equal((await httpRequest(at, "/health/live")).body, "alive");
   }
 });

@@ -110,7 +110,7 @@ fn open_bus(
     store: &dyn Store,
 ) -> Result<(Arc<dyn Bus>, Option<BoxedTask>), AppError> {
     let Some(options) = redis(config, node, store.epoch().as_raw()) else {
-        return Ok((Arc::new(LocalBus), None));
+        return Ok((Arc::new(LocalBus::default()), None));
     };
     let bus = RedisBus::new(&options).map_err(setting_error("bus"))?;
     let bus_task = Box::pin(Arc::clone(&bus).run());

@@ -36,6 +36,7 @@ impl Services {
         };
         spawn("retention", Box::pin(Arc::clone(chat).sweep()));
         spawn("denials", Box::pin(Arc::clone(chat).run_denials()));
+        spawn("readiness", Box::pin(Arc::clone(chat).run_probes()));
         spawn("hub timers", Box::pin(Arc::clone(chat).run_timers()));
         spawn("cluster receiver", Box::pin(Arc::clone(chat).receive()));
         spawn("cluster repair", Box::pin(Arc::clone(chat).repair()));

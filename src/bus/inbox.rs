@@ -90,6 +90,16 @@ impl BusInbox {
         self.changed.notify_one();
     }
 
+    /// Queues a probe of this node. It is lost if there is no room.
+    pub(super) fn push_probe(&self, number: u64) {
+        let mut state = self.lock();
+        if !state.closed && state.queue.len() < self.events_max.get() {
+            state.queue.push_back((0, BusEvent::Probe(number)));
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
     /// Whether events were dropped and the gap is not reported yet.
     pub(super) fn overflows(&self) -> bool {
         self.lock().dropped > 0
@@ -171,6 +181,7 @@ mod tests {
                     channels.into_iter().map(Channel::as_raw).collect::<Vec<_>>()
                 )
             }
+            Some(BusEvent::Probe(number)) => format!("probe {number}"),
             None => "end".to_owned(),
         }
     }
@@ -221,6 +232,18 @@ mod tests {
         inbox.push_subscribed([channel(4)]);
         assert_eq!(next(&inbox).await, "1 on 1");
         assert_eq!(next(&inbox).await, "opened [4]");
+    }
+
+    #[tokio::test]
+    async fn a_probe_takes_a_place_or_is_lost() {
+        let inbox = inbox(2);
+        inbox.push(channel(1), event("n", 1), 1);
+        inbox.push_probe(1);
+        inbox.push_probe(2);
+        assert_eq!(next(&inbox).await, "1 on 1");
+        assert_eq!(next(&inbox).await, "probe 1");
+        inbox.push_probe(3);
+        assert_eq!(next(&inbox).await, "probe 3");
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ mod tests {
         let secret = Secret::from_raw(&[7; 32]);
         let (chat, _writer) = Chat::new(ChatParts {
             store: Arc::new(MemoryStore::default()),
-            bus: Arc::new(LocalBus),
+            bus: Arc::new(LocalBus::default()),
             nodes: Arc::new(MemoryNodes::single(node.clone())),
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),

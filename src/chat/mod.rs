@@ -24,6 +24,7 @@ mod lists;
 pub mod ports;
 mod posting;
 mod publisher;
+mod readiness;
 mod reads;
 mod request;
 mod revocations;
@@ -59,6 +60,7 @@ pub use self::{
     lists::{
         ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
     },
+    readiness::{FailureCause, NodePart, PartFailure, Readiness},
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
         RoomPost, UserPresence,
@@ -67,7 +69,7 @@ pub use self::{
     room_changes::RoomChange,
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
-    status::{EngineState, Gauges, Readiness},
+    status::{EngineState, Gauges},
     webhooks::{WebhookParts, WebhookSender, WebhookTarget},
 };
 use self::{
@@ -81,6 +83,7 @@ use self::{
         OnlineGuest, Store, Tokens, TrimLimits,
     },
     publisher::Publisher,
+    readiness::Probes,
     webhooks::{PresenceRecorder, SenderParts, Webhooks},
 };
 use crate::domain::{
@@ -179,6 +182,7 @@ pub struct Chat {
     nodes: Arc<dyn Nodes>,
     webhooks: Option<Arc<Webhooks>>,
     draining: AtomicBool,
+    probes: Probes,
     denial_queue: DenialQueue,
 }
 
@@ -230,6 +234,7 @@ impl Chat {
             nodes,
             webhooks,
             draining: AtomicBool::new(false),
+            probes: Probes::default(),
             denial_queue: DenialQueue::default(),
         };
         (Arc::new(chat), writer)
@@ -339,6 +344,7 @@ impl Chat {
 
     /// Rejects new connections from now on and starts to close all others.
     pub fn drain(&self) {
+        self.probes.record_drain();
         self.draining.store(true, Ordering::SeqCst);
         self.hub.asks.end_waits();
         self.hub.connections.close_all(CloseReason::Draining);

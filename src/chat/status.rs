@@ -1,4 +1,4 @@
-//! What this node says of itself: whether it is ready, and how much it holds.
+//! What this node says of itself: how much it holds, and whether its engines work.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,17 +7,6 @@ use super::{
     ports::{ApiKey, Carrier, RequestMetrics, Wire},
 };
 use crate::domain::{ApiScope, KeyRejection, Rejection, Space};
-
-/// Whether new clients may be sent to this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// They may be.
-    Ready,
-    /// The node drains.
-    Draining,
-    /// The node receives nothing from the other nodes.
-    BusDisconnected,
-}
 
 /// Whether an engine works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +47,6 @@ impl From<bool> for EngineState {
 }
 
 impl Chat {
-    /// Whether new clients may be sent to this node, and if not, why.
-    pub fn readiness(&self) -> Readiness {
-        if self.is_draining() {
-            Readiness::Draining
-        } else if self.cluster.is_bus_connected() {
-            Readiness::Ready
-        } else {
-            Readiness::BusDisconnected
-        }
-    }
-
     /// The number of connections on this node.
     pub fn connections(&self) -> usize {
         self.hub.connections.count()

@@ -41,7 +41,7 @@ pub(crate) fn rules(node: NodeId) -> ChatRules {
 
 /// The publisher of a node without peers.
 pub(crate) fn publisher() -> Arc<Publisher> {
-    Publisher::new(NodeId::from_raw("alone"), Arc::new(LocalBus))
+    Publisher::new(NodeId::from_raw("alone"), Arc::new(LocalBus::default()))
 }
 
 /// A message in a room of the root space.

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     chat::{Chat, Readiness},
     domain::FormSignIn,
+    wire::readiness::readiness_json,
 };
 
 /// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.
@@ -224,11 +225,12 @@ async fn plain_websocket(
 
 /// Whether a load balancer may send new clients to this node.
 async fn ready(State(chat): State<Arc<Chat>>) -> impl IntoResponse {
-    match chat.readiness() {
-        Readiness::Ready => (StatusCode::OK, "ready"),
-        Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        Readiness::BusDisconnected => (StatusCode::SERVICE_UNAVAILABLE, "bus_disconnected"),
-    }
+    let readiness = chat.readiness().await;
+    let status = match readiness {
+        Readiness::Ready => StatusCode::OK,
+        Readiness::Unready(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, [(header::CONTENT_TYPE, "application/json")], readiness_json(&readiness))
 }
 
 async fn not_found() -> impl IntoResponse {

@@ -24,6 +24,7 @@ pub mod msgpack;
 mod path_rule;
 mod payload;
 mod percent;
+pub mod readiness;
 pub mod recovery;
 mod rejection;
 mod request;

@@ -19,6 +19,8 @@ pub(crate) use self::nodes::{TestListener, three_node_contract};
 
 /// More announcements than any engine may queue.
 const MANY: u64 = 20_000;
+/// The time after which a probe counts as lost.
+const PROBE_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Long enough for an engine to deliver an event that it must not deliver.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
@@ -26,12 +28,29 @@ const QUIET_TIME: Duration = Duration::from_secs(1);
 pub(crate) async fn single_node_contract(bus: &dyn Bus) {
     let channel = channel(7);
     bus.set_subscriptions(&BTreeSet::from([channel, Channel::BROADCAST]));
+    a_probe_returns(bus).await;
     for number in 1..=MANY {
         bus.publish(channel, event("me", number));
     }
     a_node_does_not_receive_its_own_events(bus).await;
     bus.close().await;
     bus.publish(channel, event("me", 1));
+}
+
+async fn a_probe_returns(bus: &dyn Bus) {
+    for number in [7, 8] {
+        bus.probe(number);
+        let returned = timeout(PROBE_WAIT_MAX, async {
+            loop {
+                match bus.next().await {
+                    Some(BusEvent::Probe(returned)) if returned == number => return,
+                    Some(BusEvent::Subscribed(_)) => (),
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        returned.await.expect("the probe returns");
+    }
 }
 
 async fn a_node_does_not_receive_its_own_events(bus: &dyn Bus) {

@@ -162,6 +162,16 @@ impl Bus for MemoryBus {
         self.inbox.next().await
     }
 
+    fn probe(&self, number: u64) {
+        let mut exchange = self.lock();
+        let is_attached = exchange.is_attached(&self.node, &self.inbox);
+        // Faults apply, but there is nothing to reorder, and a repetition has no effect.
+        let transmission = exchange.decide_transmission(&self.node, &self.node);
+        if is_attached && !matches!(transmission, Transmission::Dropped) {
+            self.inbox.push_probe(number);
+        }
+    }
+
     fn is_connected(&self) -> bool {
         let exchange = self.lock();
         exchange.is_attached(&self.node, &self.inbox)

@@ -30,6 +30,7 @@ async fn numbers(bus: &MemoryBus) -> Vec<u64> {
             BusEvent::Received(_, event) => numbers.push(event.number),
             BusEvent::Subscribed(channels) if channels.contains(&channel(1000)) => return numbers,
             BusEvent::Subscribed(_) => numbers.push(0),
+            BusEvent::Probe(number) => panic!("probe {number}"),
         }
     }
 }

@@ -25,6 +25,9 @@ use crate::{
     domain::{Channel, NodeId},
 };
 
+/// What the payload of a probe begins with. That of a ping begins with a number.
+const PROBE: &str = "probe:";
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct BusCore {
@@ -153,7 +156,9 @@ impl Generation {
             }
             (PushKind::Message | PushKind::SMessage, NameKind::Ping(group)) => {
                 let Some(Value::BulkString(payload)) = data.next() else { return };
-                if let Some(sent) = self.sent(&payload) {
+                if let Some(number) = probe_number(&payload) {
+                    self.core.inbox.push_probe(number);
+                } else if let Some(sent) = self.sent(&payload) {
                     self.core.lock().record_ping(self.number, group, sent);
                     self.core.report_recovery();
                 }
@@ -225,6 +230,14 @@ impl Generation {
         InFlight { core: &self.core, messages }
     }
 
+    /// Takes a probe that is to be sent, if this generation serves its group.
+    pub(super) fn take_probe(&self) -> Option<(ChannelGroup, String)> {
+        let group = ChannelGroup::of(Channel::BROADCAST);
+        let number =
+            self.groups.contains(&group).then(|| self.core.lock().probe.take()).flatten()?;
+        Some((group, format!("{PROBE}{number}")))
+    }
+
     /// The channels to subscribe to.
     pub(super) fn missing(&self) -> Vec<Channel> {
         self.core.lock().missing(&self.groups)
@@ -234,6 +247,11 @@ impl Generation {
     pub(super) fn take_surplus(&self) -> Vec<Channel> {
         self.core.lock().take_surplus(&self.groups)
     }
+}
+
+/// The number in the payload of a probe.
+fn probe_number(payload: &[u8]) -> Option<u64> {
+    str::from_utf8(payload).ok()?.strip_prefix(PROBE)?.parse().ok()
 }
 
 impl Drop for Generation {

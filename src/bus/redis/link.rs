@@ -128,6 +128,9 @@ impl ServerLink {
             let name = self.core.names.channel(message.channel);
             pipeline.cmd(self.commands.publish).arg(name).arg(&message.payload);
         }
+        if let Some((group, payload)) = generation.take_probe() {
+            pipeline.cmd(self.commands.publish).arg(self.core.names.ping(group)).arg(payload);
+        }
         let now = Instant::now();
         if *ping_due <= now {
             *ping_due = now + PING_EVERY;

@@ -243,6 +243,11 @@ impl Bus for RedisBus {
         self.core.inbox.next().await
     }
 
+    fn probe(&self, number: u64) {
+        self.core.lock().probe = Some(number);
+        self.core.changed.notify_waiters();
+    }
+
     fn is_connected(&self) -> bool {
         self.core.is_connected()
     }

@@ -23,6 +23,8 @@ pub(super) struct BusState {
     /// Messages that were taken from the queue and are not confirmed.
     pub(super) in_flight: usize,
     pub(super) phase: BusPhase,
+    /// A number that this node sends to itself, and that no link has taken yet. The last one counts.
+    pub(super) probe: Option<u64>,
     /// The time of a logged failure without a logged recovery.
     pub(super) failing_since: Option<Instant>,
     groups: [GroupState; GROUPS],
@@ -61,7 +63,8 @@ struct GroupState {
 impl BusState {
     pub(super) fn new(outgoing: OutgoingQueue) -> Self {
         let groups = std::array::from_fn(|_| GroupState::default());
-        Self { outgoing, in_flight: 0, phase: BusPhase::Open, failing_since: None, groups }
+        let (phase, probe) = (BusPhase::Open, None);
+        Self { outgoing, in_flight: 0, phase, probe, failing_since: None, groups }
     }
 
     /// Returns which of the newly wanted channels are subscribed already.

@@ -9,6 +9,7 @@
 mod gap_detector;
 mod heartbeat;
 mod peers;
+mod probe;
 mod receive;
 mod reorder_buffer;
 mod repair;
@@ -28,8 +29,10 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use self::probe::ProbeProgress;
 use self::{
-    gap_detector::GapDetector, heartbeat::LeaseRounds, peers::Peers, reorder_buffer::ReorderBuffer,
+    gap_detector::GapDetector, heartbeat::LeaseRounds, peers::Peers, probe::ReceivedProbes,
+    reorder_buffer::ReorderBuffer,
 };
 use super::{
     event::Post,
@@ -59,6 +62,7 @@ pub(crate) struct Cluster {
     /// Changes when another node has sent a room's roster. Not sent under the lock of `state`.
     roster_received: watch::Sender<()>,
     lease_rounds: watch::Sender<LeaseRounds>,
+    probes: ReceivedProbes,
 }
 
 #[derive(Default)]
@@ -130,6 +134,7 @@ impl Cluster {
             state: Mutex::default(),
             roster_received: watch::Sender::new(()),
             lease_rounds: watch::Sender::default(),
+            probes: ReceivedProbes::default(),
         })
     }
 

@@ -21,6 +21,7 @@ impl Cluster {
                     self.on_announcement(channel, announcement);
                 }
                 BusEvent::Subscribed(channels) => self.on_subscribed(&channels),
+                BusEvent::Probe(number) => self.on_probe(number),
             }
         }
     }

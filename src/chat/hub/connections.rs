@@ -133,6 +133,11 @@ impl Connections {
         totals
     }
 
+    /// Returns when the lock is free.
+    pub(super) fn visit_lock(&self) {
+        drop(self.outboxes.lock());
+    }
+
     /// A connection, while it is open.
     pub(super) fn get(&self, id: ConnectionId) -> Option<Arc<dyn Outbox>> {
         self.outboxes.lock().get(&id).map(|it| Arc::clone(&it.outbox))

@@ -218,6 +218,14 @@ impl Hub {
         sent
     }
 
+    /// Takes the locks that every delivery takes, one after the other: does not return while one of them
+    /// is stuck.
+    pub(crate) fn visit_locks(&self) {
+        self.users.count();
+        self.live_rooms.len();
+        self.connections.visit_lock();
+    }
+
     /// Applies a change of a membership that was stored, and publishes it.
     pub(crate) fn apply_change(&self, change: &Change, changed: &ChangeResult, cause: &Cause) {
         let Change { place, user, what: _, rooms_max: _ } = change;

@@ -72,7 +72,16 @@ pub(crate) struct Journal {
     queue: mpsc::Sender<JournalCommand>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
-    is_store_up: Arc<AtomicBool>,
+    store_state: Arc<StoreState>,
+}
+
+/// What the writer does with the store.
+#[derive(Debug)]
+struct StoreState {
+    /// Whether the last transaction succeeded.
+    is_up: AtomicBool,
+    /// Whether a transaction runs.
+    is_busy: AtomicBool,
 }
 
 /// What waits for the store.
@@ -95,6 +104,7 @@ enum JournalCommand {
     MembershipRefresh(MembershipRefresh, Option<oneshot::Sender<()>>),
     Trim(TrimLimits, Completion<More>),
     Erase(Place, Seq, Completion<More>),
+    Probe(u64, Completion<()>),
 }
 
 /// Whether a connecting user had any membership before.
@@ -119,9 +129,10 @@ impl Journal {
         let (queue, commands) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
         let bytes = Arc::new(Semaphore::new(bytes_max as usize));
-        let is_store_up = Arc::new(AtomicBool::new(true));
-        let writer = JournalWriter::new(commands, parts, Arc::clone(&is_store_up));
-        (Self { queue, bytes, bytes_max, is_store_up }, writer)
+        let (is_up, is_busy) = (AtomicBool::new(true), AtomicBool::new(false));
+        let store_state = Arc::new(StoreState { is_up, is_busy });
+        let writer = JournalWriter::new(commands, parts, Arc::clone(&store_state));
+        (Self { queue, bytes, bytes_max, store_state }, writer)
     }
 
     /// What waits now.
@@ -129,8 +140,21 @@ impl Journal {
         JournalUsage {
             commands: self.queue.max_capacity() - self.queue.capacity(),
             bytes: (self.bytes_max as usize).saturating_sub(self.bytes.available_permits()),
-            is_store_up: self.is_store_up.load(Ordering::Relaxed),
+            is_store_up: self.store_state.is_up.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether the writer waits for the store.
+    pub(crate) fn is_store_busy(&self) -> bool {
+        self.store_state.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Sends a probe the way that messages take, and waits until the store has committed a transaction
+    /// and the bus has the probe.
+    pub(crate) async fn probe(&self, number: u64) -> Result<(), Rejection> {
+        let (done, outcome) = oneshot::channel();
+        self.queue(JournalCommand::Probe(number, done)).await;
+        outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
     /// Queues a draft. Waits while the queue is full.
@@ -229,6 +253,7 @@ impl JournalCommand {
             Self::MembershipRequest(request) => request.reply.reject(rejection),
             Self::MembershipLoad(_, done) => drop(done.send(Err(rejection))),
             Self::Trim(_, done) | Self::Erase(_, _, done) => drop(done.send(Err(rejection))),
+            Self::Probe(_, done) => drop(done.send(Err(rejection))),
             Self::UserSeen(_)
             | Self::UserDeparted(_)
             | Self::GuestExpired(_)

@@ -39,6 +39,10 @@ pub trait Bus: Send + Sync + 'static {
     /// either returned or kept for the next call.
     async fn next(&self) -> Option<BusEvent>;
 
+    /// Sends a number to this node itself, the way that announcements take: [`BusEvent::Probe`]
+    /// follows, unless the bus loses it. Never waits.
+    fn probe(&self, number: u64);
+
     /// Whether a recent check has shown that all subscriptions work.
     fn is_connected(&self) -> bool;
 
@@ -53,6 +57,8 @@ pub enum BusEvent {
     Received(Channel, Announcement),
     /// The subscriptions of these channels are active. Earlier announcements may have been lost.
     Subscribed(BTreeSet<Channel>),
+    /// A number that this node has sent to itself ([`Bus::probe`]).
+    Probe(u64),
 }
 
 /// An announcement of one node on one channel.

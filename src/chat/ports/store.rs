@@ -50,7 +50,7 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Shared:** where processes share a database, all this holds for their batches together: one
 ///   `seq` per place, assigned in the order of the commits.
 ///
-/// One task per process calls `commit`, `trim` and `erase`; reads run at any time. Not guaranteed: an order
+/// One task per process calls `commit`, `probe`, `trim` and `erase`; reads run at any time. Not guaranteed: an order
 /// between places, or that a read waits for a running `commit`.
 #[async_trait]
 pub trait Store: DenialStore {
@@ -60,6 +60,10 @@ pub trait Store: DenialStore {
     /// Stores a batch in one transaction. An engine may work on it in another thread, and keeps no
     /// part of it afterwards.
     async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault>;
+
+    /// Commits a transaction that writes as `commit` does and stores nothing: it succeeds when messages
+    /// can be stored. The database does not grow, however often it is called.
+    async fn probe(&self) -> Result<(), Fault>;
 
     /// The state of a place's log; all zero if nothing was ever stored there.
     async fn log(&self, place: &Place) -> Result<Log, Fault>;

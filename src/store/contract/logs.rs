@@ -22,6 +22,18 @@ pub(super) async fn an_empty_batch_stores_nothing(store: &dyn Store) {
     assert_eq!(commit(store, Vec::new()).await, []);
 }
 
+pub(super) async fn a_probe_stores_nothing(store: &dyn Store) {
+    commit(store, vec![draft("lobby", "1", "1")]).await;
+    for _ in 0..3 {
+        store.probe().await.unwrap();
+    }
+    commit(store, vec![draft("lobby", "2", "2")]).await;
+    store.probe().await.unwrap();
+    assert_eq!(head(store, &room("lobby")).await, seq(2));
+    let rooms = store.rooms(&Space::root(), None, 10).await.unwrap();
+    assert_eq!(rooms.len(), 1);
+}
+
 pub(super) async fn seq_is_dense_and_in_order_within_and_across_batches(store: &dyn Store) {
     let mut next = 1;
     for size in [1, 2, 3, 1, 17, 5] {

@@ -78,6 +78,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             many_places_in_a_batch_are_kept_apart,
             a_big_batch_is_stored_whole,
             reads_and_commits_run_concurrently,
+            a_probe_stores_nothing,
         }
         repeats::{
             a_repeat_is_always_a_duplicate,

@@ -86,6 +86,11 @@ impl Store for MemoryStore {
         Ok(self.lock().commit(&batch))
     }
 
+    /// There is nothing that could fail.
+    async fn probe(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
         Ok(self.lock().places.get(place).map(MemoryConversation::log).unwrap_or_default())
     }

@@ -92,6 +92,12 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
     commit_in_transaction(pool, batch).await
 }
 
+/// Commits a record of the write-ahead log, which no table has and no row locks. The server answers
+/// when the record is on disk.
+pub(super) async fn probe(connection: &mut PgConnection) -> Result<(), PostgresFailure> {
+    run_statement(connection, "SELECT pg_logical_emit_message(true, 'roomcast', '')").await
+}
+
 /// Stores messages whose commit may have succeeded already: its answer was lost with the
 /// connection.
 ///

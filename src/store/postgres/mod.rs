@@ -134,6 +134,11 @@ impl Store for PostgresStore {
         committed.map_err(|failure| Fault::new("postgres commit failed", failure))
     }
 
+    async fn probe(&self) -> Result<(), Fault> {
+        let probed = with_connection!(self.writer, |connection| commit::probe(connection));
+        probed.map_err(|failure| Fault::new("postgres probe failed", failure))
+    }
+
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
         let logs = self.logs(std::slice::from_ref(place)).await?;
         Ok(logs.first().copied().unwrap_or_default())

@@ -74,6 +74,16 @@ pub(super) fn commit(
     committed.ok_or_else(|| ColumnError::new("a message id is stored and not found").into())
 }
 
+/// Writes the number that SQLite keeps in the first page for applications, and that has no meaning here.
+/// An error leaves the transaction open: the connection must be closed.
+pub(super) fn probe(connection: &Connection) -> Result<(), SqliteFailure> {
+    execute(connection, BEGIN)?;
+    let number: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // An equal number would not be written.
+    connection.pragma_update(None, "user_version", number.wrapping_add(1))?;
+    execute(connection, COMMIT)
+}
+
 fn commit_to_places(
     connection: &Connection,
     batch: &Batch,

@@ -164,6 +164,11 @@ impl Store for SqliteStore {
         committed.map_err(|error| Fault::new("sqlite commit failed", error))
     }
 
+    async fn probe(&self) -> Result<(), Fault> {
+        let probed = self.writer.run(commit::probe).await;
+        probed.map_err(|error| Fault::new("sqlite probe failed", error))
+    }
+
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
         let (place, intake) = (place.clone(), Arc::clone(&self.intake));
         self.query("sqlite log query failed", move |it| read::log(it, &intake, &place)).await

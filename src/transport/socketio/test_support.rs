@@ -67,7 +67,7 @@ impl Stack {
         let secret = Secret::from_raw(&[7; 32]);
         let (chat, writer) = Chat::new(ChatParts {
             store: Arc::new(MemoryStore::default()),
-            bus: Arc::new(LocalBus),
+            bus: Arc::new(LocalBus::default()),
             nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),

@@ -1,5 +1,6 @@
 //! The task that commits queued commands and delivers the results.
 
+mod probe;
 mod removal;
 mod single_reads;
 
@@ -7,10 +8,7 @@ use std::{
     collections::HashMap,
     mem,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use tokio::{
@@ -22,7 +20,7 @@ use tracing::{error, info};
 
 use super::{
     Completion, JournalCommand, MembershipLoad, MembershipRequest, PendingChange, PendingDraft,
-    PriorMembership,
+    PriorMembership, StoreState,
 };
 use crate::{
     chat::{
@@ -54,8 +52,8 @@ pub struct JournalWriter {
     clock: Arc<dyn Clock>,
     /// Visits whose transaction failed: the next one stores them.
     seen: Vec<UserSeen>,
-    /// Whether the last transaction succeeded. Only the first failure and the recovery are logged.
-    is_store_up: Arc<AtomicBool>,
+    /// Only the first failure and the recovery are logged.
+    store_state: Arc<StoreState>,
 }
 
 /// What the writer works on.
@@ -101,7 +99,7 @@ enum Waiter {
 impl std::fmt::Debug for JournalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JournalWriter")
-            .field("is_store_up", &self.is_store_up)
+            .field("store_state", &self.store_state)
             .finish_non_exhaustive()
     }
 }
@@ -110,11 +108,11 @@ impl JournalWriter {
     pub(super) fn new(
         commands: mpsc::Receiver<JournalCommand>,
         parts: WriterParts,
-        is_store_up: Arc<AtomicBool>,
+        store_state: Arc<StoreState>,
     ) -> Self {
         let WriterParts { store, hub, cluster, metrics, webhooks, clock } = parts;
         let seen = Vec::new();
-        Self { commands, store, hub, cluster, metrics, webhooks, clock, seen, is_store_up }
+        Self { commands, store, hub, cluster, metrics, webhooks, clock, seen, store_state }
     }
 
     /// Stores commands until `finish`, then the rest of the queue, and returns.
@@ -139,7 +137,7 @@ impl JournalWriter {
     async fn process(&mut self, commands: Vec<JournalCommand>) {
         let mut batch = Batch { seen: mem::take(&mut self.seen), ..Batch::default() };
         let (mut waiting, mut trims) = (BatchWaiters::default(), Vec::new());
-        let mut erasures = Vec::new();
+        let (mut erasures, mut probes) = (Vec::new(), Vec::new());
         for it in commands {
             match it {
                 JournalCommand::UserSeen(seen) if self.hub.users.is_current(&seen) => {
@@ -177,6 +175,7 @@ impl JournalWriter {
                 }
                 JournalCommand::Trim(retention, done) => trims.push((retention, done)),
                 JournalCommand::Erase(place, up_to, done) => erasures.push((place, up_to, done)),
+                JournalCommand::Probe(number, done) => probes.push((number, done)),
             }
         }
         if !batch.is_empty() {
@@ -189,6 +188,7 @@ impl JournalWriter {
         for (place, up_to, done) in erasures {
             done.send(self.erase(place, up_to).await).ok();
         }
+        self.probe(probes).await;
     }
 
     /// Rejects a guest that has lost the name in the meantime.
@@ -220,7 +220,7 @@ impl JournalWriter {
         let recording = self.recording(&batch, &waiting);
         let changed_at = (!batch.changes.is_empty()).then(|| self.clock.now());
         let batch = Arc::new(Batch { changed_at, recording, ..batch });
-        let stored = self.store.commit(Arc::clone(&batch)).await;
+        let stored = self.store_state.track(self.store.commit(Arc::clone(&batch))).await;
         // The store has dropped its reference, so nothing is copied.
         let batch = Arc::unwrap_or_clone(batch);
         match stored {
@@ -333,13 +333,13 @@ impl JournalWriter {
     }
 
     fn log_failure(&mut self, fault: &Fault) {
-        if self.is_store_up.swap(false, Ordering::Relaxed) {
+        if self.store_state.is_up.swap(false, Ordering::Relaxed) {
             error!(error = fault.chain(), "store commit failed");
         }
     }
 
     fn log_recovery(&mut self) {
-        if !self.is_store_up.swap(true, Ordering::Relaxed) {
+        if !self.store_state.is_up.swap(true, Ordering::Relaxed) {
             info!("store commit restored");
         }
     }

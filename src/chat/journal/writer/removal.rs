@@ -16,7 +16,7 @@ impl JournalWriter {
     pub(super) async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         // The memberships of guests may end.
         let recording = self.webhooks.as_ref().and_then(|it| it.recording(Vec::new()));
-        match self.store.trim(retention, recording.as_ref()).await {
+        match self.store_state.track(self.store.trim(retention, recording.as_ref())).await {
             Ok(Trimmed { logs, more }) => {
                 if let Some(webhooks) = self.webhooks.as_ref().filter(|_| recording.is_some()) {
                     webhooks.wake();
@@ -32,7 +32,7 @@ impl JournalWriter {
     }
 
     pub(super) async fn erase(&self, place: Place, up_to: Seq) -> Result<More, Rejection> {
-        let erased = self.store.erase(&place, up_to).await;
+        let erased = self.store_state.track(self.store.erase(&place, up_to)).await;
         let Erased { retained, more } = erased.map_err(|fault| unavailable(&fault))?;
         self.publish_trimmed(&Vec::from_iter(retained.map(|it| (place, it))));
         Ok(if more { More::Yes } else { More::No })

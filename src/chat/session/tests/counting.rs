@@ -28,14 +28,17 @@ pub(super) struct CountingStore {
     /// All other reads.
     pub(super) others: AtomicUsize,
     /// While its permit is held, reads of the newest page do not return.
-    pub(super) page_barrier: PageBarrier,
+    pub(super) page_barrier: Barrier,
+    pub(super) probes: AtomicUsize,
+    /// While its permit is held, probes do not return.
+    pub(super) probe_barrier: Barrier,
 }
 
-/// See [`CountingStore::page_barrier`].
+/// See [`CountingStore`].
 #[derive(Debug)]
-pub(super) struct PageBarrier(pub(super) Semaphore);
+pub(super) struct Barrier(pub(super) Semaphore);
 
-impl Default for PageBarrier {
+impl Default for Barrier {
     fn default() -> Self {
         Self(Semaphore::new(1))
     }
@@ -76,6 +79,12 @@ impl Store for CountingStore {
     async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault> {
         count(&self.commits);
         self.store.commit(batch).await
+    }
+
+    async fn probe(&self) -> Result<(), Fault> {
+        count(&self.probes);
+        drop(self.probe_barrier.0.acquire().await);
+        self.store.probe().await
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {

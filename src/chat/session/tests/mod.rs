@@ -5,6 +5,7 @@ mod counting;
 mod denials;
 mod members;
 mod paging;
+mod readiness;
 mod reconnect;
 mod rights;
 
@@ -55,7 +56,7 @@ impl Fixture {
         let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(clock.clone()));
         let (chat, writer) = Chat::new(ChatParts {
             store: Arc::<CountingStore>::clone(store),
-            bus: Arc::new(LocalBus),
+            bus: Arc::new(LocalBus::default()),
             nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
             tokens: Arc::new(tokens.clone()),
             clock: Arc::new(clock.clone()),

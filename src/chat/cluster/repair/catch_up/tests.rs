@@ -20,7 +20,7 @@ async fn only_entries_that_were_buffered_before_the_read_prove_a_gap() {
     let hub = Hub::new(Limits::default(), publisher());
     let cluster = Cluster::new(ClusterParts {
         hub: Arc::clone(&hub),
-        bus: Arc::new(LocalBus),
+        bus: Arc::new(LocalBus::default()),
         store: Arc::new(MemoryStore::default()),
         nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("a"))),
         clock: Arc::new(SystemClock),
