@@ -276,18 +276,22 @@ impl Server {
     /// within the time of the setting `drain_ms_max`.
     pub async fn stop(self) -> Result<(), AppError> {
         let ended_early = self.service_tasks.is_draining();
-        let part = self.drain_timeout / 4;
-        self.chat.drain();
+        let part = self.drain_timeout / 8;
         // New clients are refused from now on. A polling client needs one more request to receive
         // `closing`, so the listener stays open a little longer. The client tasks are checked
         // below.
-        timeout(part * 2, self.chat.drained()).await.ok();
+        self.chat.drain();
+        let emptied = async {
+            self.chat.close_connections(part * 4).await;
+            self.chat.drained().await;
+        };
+        timeout(part * 5, emptied).await.ok();
         let client_tasks = self.client_tasks.finish(part).await;
         self.finish.cancel();
         self.chat.say_farewell();
         // The bus sends its queue while its task runs.
         self.shared.bus.close().await;
-        let service_tasks = self.service_tasks.finish(part).await;
+        let service_tasks = self.service_tasks.finish(part * 2).await;
         self.chat.leave().await;
         self.shared.store.close().await;
         info!("stopped");

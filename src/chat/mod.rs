@@ -14,6 +14,7 @@ mod bans;
 mod cluster;
 mod dead_letters;
 mod denials;
+mod drain;
 mod emitter;
 pub mod event;
 mod fault;
@@ -37,10 +38,7 @@ pub(crate) mod test_support;
 mod webhooks;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -87,8 +85,8 @@ use self::{
     webhooks::{PresenceRecorder, SenderParts, Webhooks},
 };
 use crate::domain::{
-    CloseReason, DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId,
-    RoomRules, SpacePattern,
+    DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules,
+    SpacePattern,
 };
 
 /// The engines and rules of a chat.
@@ -340,23 +338,5 @@ impl Chat {
                 sleep(sweep_interval).await;
             }
         }
-    }
-
-    /// Rejects new connections from now on and starts to close all others.
-    pub fn drain(&self) {
-        self.probes.record_drain();
-        self.draining.store(true, Ordering::SeqCst);
-        self.hub.asks.end_waits();
-        self.hub.connections.close_all(CloseReason::Draining);
-    }
-
-    /// Waits until all connections are closed. After [`drain`](Self::drain) none is added.
-    pub async fn drained(&self) {
-        self.hub.connections.wait_until_empty().await;
-    }
-
-    /// Whether [`drain`](Self::drain) was called.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
     }
 }

@@ -28,6 +28,7 @@ use super::{
     listener::Handler,
     origin::Origins,
     pages,
+    rejection::in_seconds,
     socketio::SocketIoTransport,
     upgrade,
     websocket::{WebSocketTransport, not_an_upgrade},
@@ -35,7 +36,7 @@ use super::{
 use crate::{
     chat::{Chat, Readiness},
     domain::FormSignIn,
-    wire::readiness::readiness_json,
+    wire::{code, readiness::readiness_json},
 };
 
 /// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.
@@ -224,13 +225,19 @@ async fn plain_websocket(
 }
 
 /// Whether a load balancer may send new clients to this node.
-async fn ready(State(chat): State<Arc<Chat>>) -> impl IntoResponse {
+async fn ready(State(chat): State<Arc<Chat>>) -> Response {
     let readiness = chat.readiness().await;
     let status = match readiness {
         Readiness::Ready => StatusCode::OK,
         Readiness::Unready(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, [(header::CONTENT_TYPE, "application/json")], readiness_json(&readiness))
+    let mut response = (status, readiness_json(&readiness)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if readiness != Readiness::Ready {
+        headers.insert(header::RETRY_AFTER, in_seconds(code::RETURN_AFTER));
+    }
+    response
 }
 
 async fn not_found() -> impl IntoResponse {

@@ -1,5 +1,7 @@
 //! Refusals over HTTP.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -37,11 +39,21 @@ pub(super) fn rejection_response(rejection: &Rejection) -> Response {
     if *rejection == Rejection::EncodingUnsupported {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    if let Rejection::TooFast { retry_after } = rejection {
-        // Rounded up, so that a retry after this time is not refused again.
-        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    match rejection {
+        Rejection::TooFast { retry_after } => {
+            headers.insert(header::RETRY_AFTER, in_seconds(*retry_after));
+        }
+        // Another node accepts the request, or the replacement of this one.
+        Rejection::Draining => {
+            headers.insert(header::RETRY_AFTER, in_seconds(code::RETURN_AFTER));
+        }
+        _ => (),
     }
     response
+}
+
+/// The value of `Retry-After`. It is rounded up, so that a retry after this time is not refused again.
+pub(super) fn in_seconds(wait: Duration) -> HeaderValue {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))
 }

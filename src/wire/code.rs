@@ -13,7 +13,7 @@ use crate::{
 
 /// Time that a client should wait before it reconnects after a drain, because the replacement of
 /// the node may not accept connections yet.
-const RETURN_AFTER: Duration = Duration::from_secs(1);
+pub const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 /// How a rejection appears to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

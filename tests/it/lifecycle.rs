@@ -210,10 +210,11 @@ async fn new_connections_are_refused_during_a_drain_and_polling_clients_receive_
     let attempts = async {
         ann.next("closing").await;
         let ready = Raw::to(address).await.get("/health/ready").await;
-        assert_eq!(ready.status, 503);
+        assert_eq!((ready.status, ready.header("retry-after")), (503, Some("1")));
         for path in ["/ws", "/socket.io/?EIO=4&transport=websocket"] {
             let refused = Raw::to(address).await.handshake(path, "").await;
             assert_eq!((refused.status, refused.code()), (503, json!("draining")), "{path}");
+            assert_eq!(refused.header("retry-after"), Some("1"), "{path}");
         }
         let refused = Raw::to(address).await.get("/socket.io/?EIO=4&transport=polling").await;
         assert_eq!((refused.status, refused.code()), (503, json!("draining")));

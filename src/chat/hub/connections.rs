@@ -14,11 +14,11 @@ use tokio::sync::watch;
 
 use super::{
     connection_map::ConnectionMap, emitter_rooms::EmitterRooms, least::least,
-    presence_log::PresenceLog, slow_readers::close_outboxes,
+    presence_log::PresenceLog,
 };
 use crate::{
     chat::ports::{Carrier, MetricEvent, Metrics, Outbox, PresentClient},
-    domain::{CloseReason, ConnectionAddress, ConnectionId, NodeId, Place, Space, UserName},
+    domain::{ConnectionAddress, ConnectionId, NodeId, Place, Space, UserName},
 };
 
 /// A registered connection.
@@ -227,10 +227,9 @@ impl Connections {
         count.wait_for(|count| *count == 0).await.expect("the sender lives in `self`");
     }
 
-    /// Begins to close all connections.
-    pub(crate) fn close_all(&self, reason: CloseReason) {
-        let outboxes = self.outboxes.lock().values().map(|it| Arc::clone(&it.outbox)).collect();
-        close_outboxes(outboxes, reason);
+    /// All connections. The order is that of a map whose hashes are seeded at random.
+    pub(crate) fn all_in_random_order(&self) -> Vec<Arc<dyn Outbox>> {
+        self.outboxes.lock().values().map(|it| Arc::clone(&it.outbox)).collect()
     }
 }
 

@@ -106,6 +106,12 @@ impl Stack {
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 
+    /// Refuses new connections, and closes the others at once.
+    pub(super) async fn drain(&self) {
+        self.chat.drain();
+        self.chat.close_connections(Duration::ZERO).await;
+    }
+
     /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
         let response = self.transport.handle(request, local());

@@ -145,7 +145,7 @@ async fn a_polling_client_receives_closing_before_the_end() {
     stack.post(&polling_query, "40").await;
     poll_for(&stack, &polling_query, "40{").await;
     stack.wait_for_connections(1).await;
-    stack.chat.drain();
+    stack.drain().await;
     poll_for(&stack, &polling_query, r#"42["closing",{"#).await;
     wait_for_session_end(&stack, &polling_query).await;
     stack.wait_for_connections(0).await;
@@ -158,7 +158,7 @@ async fn a_client_that_does_not_poll_does_not_delay_the_drain() {
     stack.post(&polling_query, "40").await;
     poll_for(&stack, &polling_query, "40{").await;
     stack.wait_for_connections(1).await;
-    stack.chat.drain();
+    stack.drain().await;
     stack.wait_for_connections(0).await;
     sleep(FLUSH_WAIT_MAX * 2).await;
     assert_eq!(stack.get(&polling_query).await.0, StatusCode::BAD_REQUEST);
@@ -171,7 +171,7 @@ async fn a_draining_server_refuses_sessions_and_ends_those_without_a_space() {
     let pending = stack.get(&polling_query);
     let drain = async {
         tokio::task::yield_now().await;
-        stack.chat.drain();
+        stack.drain().await;
         stack.tasks.finish(TEST_TIMEOUT).await
     };
     let ((_, last), drained) = tokio::join!(pending, drain);
@@ -251,7 +251,7 @@ async fn closing_is_sent_before_the_stream_ends() {
     let stack = Stack::start();
     let mut client = connect(&stack, 1 << 16, "ann").await;
     stack.wait_for_connections(1).await;
-    stack.chat.drain();
+    stack.drain().await;
     client.receive_containing(r#"42["closing",{"#).await;
     while client.receive_text().await.is_some() {}
     stack.wait_for_connections(0).await;
@@ -393,7 +393,7 @@ async fn the_drain_ends_sessions_without_a_space() {
     let stack = Stack::start();
     let (_, mut client) = stack.open_websocket(NEW, 1 << 16).await;
     client.receive_containing("sid").await;
-    stack.chat.drain();
+    stack.drain().await;
     stack.tasks.drain();
     while client.receive_text().await.is_some() {}
     let (status, _) = stack.open_websocket(NEW, 1 << 16).await;

@@ -18,7 +18,7 @@ const CHAT_LAYERS: [&[&str]; 13] = [
     &["cluster", "webhooks"],
     &["journal"],
     &["posting"],
-    &["actions", "ask", "denials", "leaving", "lists", "readiness", "reads", "status"],
+    &["actions", "ask", "denials", "drain", "leaving", "lists", "readiness", "reads", "status"],
     &["room_changes"],
     &["session"],
     &["admission"],

@@ -3,6 +3,7 @@
 mod asks;
 mod counting;
 mod denials;
+mod drain;
 mod members;
 mod paging;
 mod readiness;

@@ -246,7 +246,7 @@ async fn a_client_that_leaves_is_not_awaited() {
 async fn a_drain_ends_the_wait() {
     let stack = recovering();
     RawClient::identified(&stack, "ann").await.lose(&stack).await;
-    stack.chat.drain();
+    stack.drain().await;
     timeout(TEST_TIMEOUT, stack.chat.drained()).await.expect("no connection waits");
     assert_eq!(waiting(&stack), 0);
 }
