@@ -35,9 +35,9 @@ const CONNECTION_LIFETIME: Duration = Duration::from_hours(24);
 #[must_use = "the connection has no session before `enter`"]
 #[derive(Debug)]
 pub struct Admission {
-    chat: Arc<Chat>,
-    origin: SessionOrigin,
-    claimed: Option<ClaimedIdentity>,
+    pub(super) chat: Arc<Chat>,
+    pub(super) origin: SessionOrigin,
+    pub(super) claimed: Option<ClaimedIdentity>,
     /// What a back end asks for.
     actions: Vec<Action>,
 }
@@ -90,7 +90,8 @@ impl Chat {
         let since =
             since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
         let since = since.collect();
-        let origin = SessionOrigin { reserved, space, room, since, device, data };
+        let continues = None;
+        let origin = SessionOrigin { reserved, space, room, since, device, data, continues };
         Ok(Box::new(Admission { chat: Arc::clone(self), origin, claimed, actions }))
     }
 
@@ -179,13 +180,13 @@ impl Chat {
     }
 
     /// Refuses a user who is banned from the space.
-    fn check_ban(&self, space: &Space, claims: &Claims) -> Result<(), Rejection> {
+    pub(super) fn check_ban(&self, space: &Space, claims: &Claims) -> Result<(), Rejection> {
         let kind = IdentityKind::of(claims.guest.as_deref());
         Ok(self.hub.denials.check_user((space, &claims.user), &kind, self.clock.now())?)
     }
 
     /// Refuses a token that was revoked, or whose sign-in was ended.
-    fn check_credentials(&self, claims: &Claims) -> Result<(), Rejection> {
+    pub(super) fn check_credentials(&self, claims: &Claims) -> Result<(), Rejection> {
         let (credentials, now) = (claims.credentials(), self.clock.now());
         Ok(self.hub.denials.check_credentials(&claims.user, &credentials, now)?)
     }
@@ -226,7 +227,7 @@ impl Chat {
     }
 
     /// Claims the name that these claims prove.
-    async fn claim_name_of(
+    pub(super) async fn claim_name_of(
         &self,
         space: &Space,
         claims: Claims,
@@ -339,7 +340,7 @@ impl Chat {
     }
 }
 
-fn check_space(claims: &Claims, space: &Space) -> Result<(), Rejection> {
+pub(super) fn check_space(claims: &Claims, space: &Space) -> Result<(), Rejection> {
     if claims.allows_space(space) { Ok(()) } else { Err(Rejection::SpaceForbidden) }
 }
 

@@ -210,13 +210,25 @@ type Encoding = Box<dyn Any + Send + Sync>;
 #[derive(Debug)]
 pub struct Delivery {
     event: Event,
+    /// See [`Delivery::passing_id`].
+    passing_id: Option<Box<str>>,
     encodings: [OnceLock<Encoding>; ENCODINGS],
 }
 
 impl Delivery {
     /// Wraps an event for any number of connections.
     pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, encodings: [const { OnceLock::new() }; ENCODINGS] })
+        Self::with_id(event, None)
+    }
+
+    /// The same with an id by which all nodes recognise it.
+    pub fn with_id(event: Event, passing_id: Option<Box<str>>) -> Arc<Self> {
+        Arc::new(Self { event, passing_id, encodings: [const { OnceLock::new() }; ENCODINGS] })
+    }
+
+    /// The id of an event that is not stored, the same on all nodes. `None` where none is needed.
+    pub fn passing_id(&self) -> Option<&str> {
+        self.passing_id.as_deref()
     }
 
     /// The event.

@@ -35,6 +35,7 @@ mod sign_in;
 mod status;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod transfer;
 mod webhooks;
 
 use std::{
@@ -54,6 +55,7 @@ pub use self::{
     bans::{Ban, BanRequest, BansQuestion},
     dead_letters::{DeadLetterPage, DeadLetterQuery, ResendRequest},
     emitter::{EmitterEffect, EmitterPacket},
+    hub::{ContinuedSession, FoundWaiting, Lookup, Repeats, SessionSnapshot, WaitingSessions},
     journal::JournalWriter,
     lists::{
         ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,

@@ -47,6 +47,12 @@ impl From<bool> for EngineState {
 }
 
 impl Chat {
+    /// Whether another node is known.
+    #[cfg(test)]
+    pub(crate) fn has_peers(&self) -> bool {
+        !self.cluster.serving_peers().is_empty()
+    }
+
     /// The number of connections on this node.
     pub fn connections(&self) -> usize {
         self.hub.connections.count()

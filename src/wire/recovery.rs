@@ -1,9 +1,18 @@
 //! Connection state recovery of Socket.IO clients: `pid` and `offset`, as the official server has them.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{payload, socketio::Packet};
+use super::{
+    payload,
+    socketio::{self, Namespace, Packet},
+};
+use crate::{
+    chat::event::Delivery,
+    domain::{Body, Limits},
+};
 
 /// What the `auth` of a connection says about recovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +59,14 @@ pub fn append_offset(packet: Packet, offset: u64) -> Packet {
         None => text,
     };
     Packet { text, attachments }
+}
+
+/// The name and the arguments of an event, as its clients receive them, without what depends on the
+/// connection.
+pub fn args(delivery: &Arc<Delivery>, limits: &Limits) -> Body {
+    let Packet { text, attachments } = socketio::event(delivery, &Namespace::new("/"), limits);
+    let (_head, args) = text.split_at(text.find('[').unwrap_or(text.len()));
+    Body::from_raw(args.into(), attachments)
 }
 
 /// The answer to CONNECT with the ids `sid` and `pid`, in place of the one that the engine makes.

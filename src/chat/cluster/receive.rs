@@ -128,6 +128,10 @@ impl Cluster {
             ClusterEvent::ConnectionsReply { to, request, first } => {
                 self.hub.connection_pages.record(from, (&to, request), first);
             }
+            ClusterEvent::SessionClaim(id, claim) => self.hub.transfers.reply(from, id, &claim),
+            ClusterEvent::SessionReply { to, claim, reply } => {
+                self.hub.transfers.record(from, (&to, claim), reply);
+            }
             ClusterEvent::Joined(place, user) => present(&place, RemotePresence::Joined(&user)),
             ClusterEvent::Left(place, user) => present(&place, RemotePresence::Left(&user)),
             ClusterEvent::Roster(place, users) => {
@@ -136,9 +140,7 @@ impl Cluster {
                 self.roster_received.send_replace(());
             }
             ClusterEvent::RosterRequest(places) => {
-                for place in &places {
-                    self.hub.live_rooms.publish_roster(place);
-                }
+                places.iter().for_each(|it| self.hub.live_rooms.publish_roster(it));
             }
             ClusterEvent::ResendRequest { of, from, to } if of == *self.publisher.node() => {
                 self.publisher.republish(channel, &RangeInclusive::new(from, to));

@@ -216,6 +216,11 @@ impl Connections {
         self.emitter_rooms.join(place, connections, is_open);
     }
 
+    /// The rooms that emitters have put a connection in.
+    pub(super) fn emitter_rooms_of(&self, id: ConnectionId) -> Vec<Place> {
+        self.emitter_rooms.of(id)
+    }
+
     /// Takes connections out of a room that emitters have put them in.
     pub(super) fn leave_emitter_room(&self, place: &Place, connections: &ConnectionMap) {
         self.emitter_rooms.leave(place, connections.keys().copied());

@@ -1,6 +1,12 @@
 //! Events of the application that are not stored: they reach whoever is connected now.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{
     connection_map::ConnectionMap,
@@ -30,6 +36,8 @@ pub(crate) struct CustomEvents {
     live_rooms: Arc<LiveRooms>,
     listeners: Arc<Listeners>,
     publisher: Arc<Publisher>,
+    /// The number of the last event that got an id.
+    last_id: AtomicU64,
 }
 
 impl CustomEvents {
@@ -40,7 +48,8 @@ impl CustomEvents {
         listeners: Arc<Listeners>,
         publisher: Arc<Publisher>,
     ) -> Arc<Self> {
-        Arc::new(Self { connections, users, live_rooms, listeners, publisher })
+        let last_id = AtomicU64::new(0);
+        Arc::new(Self { connections, users, live_rooms, listeners, publisher, last_id })
     }
 
     /// An anonymous connection receives the events of a room, until the result is dropped.
@@ -61,7 +70,7 @@ impl CustomEvents {
         except: Option<&ConnectionAddress>,
         delivery: PassingDelivery,
     ) {
-        let event = Delivery::new(Event::Custom(event));
+        let event = Delivery::with_id(Event::Custom(event), self.next_id());
         self.deliver(to, &event, except, delivery);
         let announced = || ClusterEvent::Custom {
             to: to.clone(),
@@ -76,6 +85,15 @@ impl CustomEvents {
                 self.publisher.publish(Channel::BROADCAST, announced());
             }
         }
+    }
+
+    /// An id that no other event has. A node that is alone needs none.
+    fn next_id(&self) -> Option<Box<str>> {
+        if self.publisher.is_alone() {
+            return None;
+        }
+        let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(format!("{}.{number}", self.publisher.node().as_raw()).into())
     }
 
     /// The same to the connections of this node.

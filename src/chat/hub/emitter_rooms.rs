@@ -77,6 +77,12 @@ impl EmitterRooms {
         }
     }
 
+    /// The rooms of a connection.
+    pub(super) fn of(&self, connection: ConnectionId) -> Vec<Place> {
+        let state = self.state.lock();
+        state.by_connection.get(&connection).into_iter().flatten().cloned().collect()
+    }
+
     /// Adds the connections in a room to `found`.
     pub(super) fn find(&self, place: &Place, found: &mut ConnectionMap) {
         let state = self.state.lock();

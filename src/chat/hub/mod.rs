@@ -39,6 +39,7 @@ mod slow_readers;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transfers;
 mod typing;
 mod vec_map;
 
@@ -68,6 +69,10 @@ pub(crate) use self::online_users::{
 };
 pub(crate) use self::presence_log::{PresenceChanges, PresenceLog};
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
+pub use self::transfers::{
+    ContinuedSession, FoundWaiting, Lookup, Repeats, SessionSnapshot, WaitingSessions,
+};
+pub(crate) use self::transfers::{Transfers, required};
 use self::{
     clock::ClockTicks,
     listeners::Listeners,
@@ -92,6 +97,7 @@ pub(crate) struct Hub {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) connection_pages: ConnectionPages,
+    pub(crate) transfers: Transfers,
     pub(crate) users: Arc<OnlineUsers>,
     pub(crate) live_rooms: Arc<LiveRooms>,
     pub(crate) fanout: Arc<Fanout>,
@@ -177,6 +183,7 @@ impl Hub {
                 listeners,
             ),
             connection_pages,
+            transfers: Transfers::new(&connections, &users, &publisher),
             connections,
             custom_events,
             asks,
@@ -262,6 +269,7 @@ impl Hub {
     pub(crate) fn forget_replies_of(&self, node: &NodeId) {
         self.asks.forget_node(node);
         self.connection_pages.forget_node(node);
+        self.transfers.forget_node(node);
     }
 
     fn finish(&self, user: &UserName, effects: ChangeEffects) {

@@ -100,6 +100,11 @@ impl NameClaim {
         self.hub.users.member(&self.id, conversation)
     }
 
+    /// The same with what belongs to it.
+    pub(crate) fn connection_info(&self) -> Option<&ConnectionInfo> {
+        self.connection_info.as_ref()
+    }
+
     /// The connection, once it is attached.
     pub(crate) fn user_connection_id(&self) -> Option<UserConnectionId> {
         let connection = self.connection_info.as_ref()?.connection;

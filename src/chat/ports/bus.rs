@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{ConnectionsRequest, ConnectionsRequestId, DenialChange, FirstConnections};
+use super::{
+    ConnectionsRequest, ConnectionsRequestId, DenialChange, FirstConnections, SessionClaim,
+    SessionClaimId, SessionReply,
+};
 use crate::{
     chat::event::Delivery,
     domain::{
@@ -139,6 +142,17 @@ pub enum ClusterEvent {
         request: ConnectionsRequestId,
         /// The connections.
         first: FirstConnections,
+    },
+    /// The node claims a session. Every node sends a [`ClusterEvent::SessionReply`].
+    SessionClaim(SessionClaimId, SessionClaim),
+    /// What the publishing node replies to a claim.
+    SessionReply {
+        /// The node that claims. Others ignore the reply.
+        to: NodeId,
+        /// The number of its claim.
+        claim: SessionClaimId,
+        /// The reply.
+        reply: SessionReply,
     },
     /// A user joined a room on the publishing node.
     Joined(Place, UserName),

@@ -16,6 +16,7 @@ mod page;
 mod recording;
 mod store;
 mod tokens;
+mod transfers;
 mod users;
 mod webhooks;
 
@@ -44,6 +45,10 @@ pub use store::{
     Store, TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
+pub use transfers::{
+    ClaimStep, EventSource, FoundSession, KeptEvent, SessionClaim, SessionClaimId, SessionReply,
+    SessionState, TakenSession,
+};
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};
 pub use webhooks::{
     AttemptOutcome, ConnectionEnd, DeadLetters, NewOutboxEvent, OutboxEvent, PresenceKind,

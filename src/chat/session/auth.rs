@@ -23,6 +23,8 @@ pub(in crate::chat) struct Rights {
     pub(super) global_role: GlobalRole,
     /// The id of the guest session.
     pub(super) guest: Option<Box<str>>,
+    /// All claims, where another node may continue the session.
+    pub(super) claims: Option<Box<Claims>>,
     _deadline: Deadline,
 }
 
@@ -94,11 +96,13 @@ impl Session {
     /// The rights that a token grants until its expiry.
     pub(super) fn rights(&self, claims: Claims) -> Rights {
         let global_role = claims.global_role();
+        let is_recoverable = !self.chat.limits().recovery.is_zero();
+        let kept = is_recoverable.then(|| Box::new(claims.clone()));
         let Claims { expires_at, rooms, guest, .. } = claims;
         let left = Duration::try_from(expires_at - self.chat.clock.now()).unwrap_or_default();
         let outbox = Arc::clone(&self.outbox);
         let deadline = Deadline::set(&self.chat.hub.deadlines, outbox, (expires_at, left));
-        Rights { expires_at, rooms, global_role, guest, _deadline: deadline }
+        Rights { expires_at, rooms, global_role, guest, claims: kept, _deadline: deadline }
     }
 
     /// Whether the user was seen before with a device.

@@ -11,7 +11,9 @@ use crate::{
     chat::{
         Answer, ReplyCallback,
         event::{Delivery, DeviceVisit, Event, Welcome},
-        hub::{self, AttachOutcome, AttachRequest, ConnectionInfo, Scope, WelcomeSnapshot},
+        hub::{
+            self, AttachOutcome, AttachRequest, ConnectionInfo, ReplayMode, Scope, WelcomeSnapshot,
+        },
         ports::{Claims, ClusterCommand, UserSeen},
     },
     domain::{Channel, CloseReason, DeviceId, DevicePolicy, Rejection, Token, UserName},
@@ -138,17 +140,22 @@ impl Session {
         };
         let credentials = claims.credentials();
         let connection_info = ConnectionInfo { connection, outbox, device, credentials, ticket };
+        let mode = match self.origin.continues {
+            Some(_) => ReplayMode::Live,
+            None => ReplayMode::Missed,
+        };
         let request = AttachRequest {
             connection_info,
             scope: self.scope(&claims),
             since: &self.origin.since,
+            mode,
             now: self.chat.clock.now(),
         };
         self.registration.identify(&seen.user);
         // The rooms are received as a member from here on.
         self.listener = None;
         let AttachOutcome { other_devices, behind } = name_claim.attach(request, welcome);
-        if self.chat.rules.devices == DevicePolicy::Newest {
+        if self.chat.rules.devices == DevicePolicy::Newest && self.origin.continues.is_none() {
             hub::close_outboxes(other_devices, CloseReason::Replaced);
             let UserSeen { space, user, device, .. } = seen.clone();
             let channel = Channel::of_user(&space, &user.key());
@@ -173,6 +180,9 @@ impl Session {
     async fn ticket(&self) -> Option<u64> {
         if self.chat.rules.devices == DevicePolicy::Many {
             return Some(0);
+        }
+        if let Some(ticket) = self.origin.continues {
+            return Some(ticket);
         }
         let ticket = self.chat.nodes.ticket().await;
         ticket.map_err(|fault| unavailable(&fault)).ok()

@@ -34,7 +34,7 @@ impl Session {
         } else if prior.is_none() {
             self.chat.journal.record_seen(seen.clone()).await;
         }
-        if prior == Some(PriorMembership::New) {
+        if prior == Some(PriorMembership::New) && self.origin.continues.is_none() {
             // A known user's rooms are the stored memberships: the client may remember rooms that
             // the user has left meanwhile.
             let joins = self.joins(claimed, self.origin.since.keys().collect());
@@ -46,8 +46,12 @@ impl Session {
         Ok(())
     }
 
-    /// The rooms that each user joins automatically, with the requested room instead of the lobby.
+    /// The rooms that each user joins automatically, with the requested room instead of the lobby. A
+    /// session that is continued stays in its rooms.
     fn rooms(&self) -> BTreeSet<&RoomName> {
+        if self.origin.continues.is_some() {
+            return BTreeSet::new();
+        }
         let asked = &self.origin.room;
         let auto_join = self.chat.rules.rooms.auto_join.iter();
         let auto_join = auto_join.filter(|room| asked.is_none() || **room != RoomName::lobby());

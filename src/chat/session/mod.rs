@@ -22,6 +22,7 @@ mod reading;
 mod rooms;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -84,6 +85,8 @@ pub(super) struct SessionOrigin {
     pub(super) device: Option<DeviceId>,
     /// What a back end keeps with the connection.
     pub(super) data: Option<Box<str>>,
+    /// The ticket of the session of another node that this one continues.
+    pub(super) continues: Option<u64>,
 }
 
 /// A claimed name, the claims that prove it, and the token that `welcome` returns to the client.

@@ -23,6 +23,7 @@ mod frames;
 mod inbox;
 mod listeners;
 mod monitored_stream;
+mod moving;
 mod namespace;
 mod outbox;
 mod packet_check;
@@ -115,6 +116,9 @@ impl SocketIoTransport {
             lanes,
         });
         let recovery = RecoveryTable::new(Arc::clone(&limits));
+        if recovery.is_enabled() {
+            chat.serve_transfers(Arc::<RecoveryTable>::clone(&recovery));
+        }
         let metrics = Arc::new(chat.request_metrics(Wire::SocketIo));
         let spaces_open = Spaces::new(limits.spaces_max);
         let context = SocketIoContext {

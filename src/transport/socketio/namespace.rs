@@ -18,15 +18,17 @@ use super::{
     connection::{NamespaceConnection, RecoveryIds},
     engine::NamespaceSocket,
     listeners::{DisconnectListener, MessageListener},
-    recovery::{RecoveryIdentity, Resumption, ServedConnection},
+    moving::{self, ReturningClient},
+    packets::PacketFormat,
+    recovery::{RecoveryIdentity, Resumption, ServedConnection, WaitingSession},
     request::Version,
-    serving::{self, Recovery},
+    serving::{self, MovedSession, Recovery},
     session::{EngineSession, Handshake},
     spaces::SpaceClaim,
 };
 use crate::{
     chat::{
-        Hello,
+        Admission, Hello,
         ports::{ClientInfo, Wire},
     },
     domain::{CloseReason, Rejection, Space, SpacePattern},
@@ -76,6 +78,24 @@ enum NamespaceKind {
     Named,
     /// The namespace exists while it has connections.
     Pattern,
+}
+
+/// The session that a client continues.
+enum Continued {
+    /// One that waits here, after the event with this offset.
+    Here(WaitingSession, u64),
+    /// One of another node.
+    Moved(Box<MovedSession>),
+}
+
+impl Continued {
+    /// The ids of its connection.
+    fn ids(&self) -> &RecoveryIds {
+        match self {
+            Self::Here(waiting, _) => waiting.ids(),
+            Self::Moved(moved) => moved.recovery.ids(),
+        }
+    }
 }
 
 /// The result of a middleware. The client receives the text of the error.
@@ -129,12 +149,15 @@ impl ConnectMiddleware {
         let token = recovery.as_ref().and_then(|_| hello.token.clone());
         let space = hello.space.clone();
         let admission = self.context.chat.admit(hello).await?;
-        let table = &self.context.recovery;
-        let waiting = match &recovery {
-            Some(auth) => table.take(auth, &space, admission.user()).await,
+        let span = admission.span(Wire::SocketIo);
+        let returns = match &recovery {
+            Some(auth) => {
+                let found = self.find_session((auth, &space), &admission, socket, session);
+                Box::pin(found.instrument(span.clone())).await
+            }
             None => None,
         };
-        let identity = recovery.filter(|it| waiting.is_none() && !it.uses_since).map(|auth| {
+        let identity = recovery.filter(|it| returns.is_none() && !it.uses_since).map(|auth| {
             RecoveryIdentity {
                 ids: RecoveryIds::new(socket.id, &admission.secret()),
                 space,
@@ -142,7 +165,7 @@ impl ConnectMiddleware {
                 stale_offset: auth.offset(),
             }
         });
-        let ids = waiting.as_ref().map(|(it, _)| it.ids()).or(identity.as_ref().map(|it| &it.ids));
+        let ids = returns.as_ref().map(Continued::ids).or(identity.as_ref().map(|it| &it.ids));
         let metrics = Arc::clone(&self.context.metrics);
         let connection =
             NamespaceConnection::new(Arc::clone(session), socket, ids.cloned(), metrics);
@@ -150,16 +173,41 @@ impl ConnectMiddleware {
         socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));
         session.attach(&connection);
         let served = ServedConnection { connection, claim };
-        if let Some((waiting, offset)) = waiting {
-            waiting.resume(Resumption { served, offset, token });
-            return Ok(());
-        }
-        let recovery = identity.map(|it| Recovery::new(Arc::clone(table), it, &served.connection));
-        let span = admission.span(Wire::SocketIo);
         // Boxed, because each future that holds the task until it is spawned is as large as the task.
-        let task = Box::pin(serving::run(served, admission, recovery).instrument(span));
+        let task: Pin<Box<dyn Future<Output = ()> + Send>> = match returns {
+            Some(Continued::Here(waiting, offset)) => {
+                waiting.resume(Resumption { served, offset, token });
+                return Ok(());
+            }
+            Some(Continued::Moved(moved)) => {
+                Box::pin(serving::run_moved(served, moved).instrument(span))
+            }
+            None => {
+                let table = &self.context.recovery;
+                let recovery =
+                    identity.map(|it| Recovery::new(Arc::clone(table), it, &served.connection));
+                Box::pin(serving::run(served, admission, recovery).instrument(span))
+            }
+        };
         self.context.tasks.spawn("socketio namespace", task);
         Ok(())
+    }
+
+    /// The session that a client continues, of this node or another one.
+    async fn find_session(
+        &self,
+        (auth, space): (&RecoveryAuth, &Space),
+        admission: &Admission,
+        socket: &Arc<NamespaceSocket>,
+        session: &Arc<EngineSession>,
+    ) -> Option<Continued> {
+        let table = &self.context.recovery;
+        if let Some((waiting, offset)) = table.take(auth, space, admission.user()).await {
+            return Some(Continued::Here(waiting, offset));
+        }
+        let format = PacketFormat::new(socket.ns(), session.version());
+        let client = ReturningClient { auth, space, format, peer: session.peer() };
+        moving::take(&self.context, client, admission).await.map(Continued::Moved)
     }
 
     /// What the client says about recovery, if its connection can be recovered.

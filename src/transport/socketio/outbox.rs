@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{connection::NamespaceConnection, engine::NamespaceSocket};
+use super::{connection::NamespaceConnection, engine::NamespaceSocket, session::EngineSession};
 use crate::{
     chat::{
         Reply,
@@ -71,16 +71,11 @@ impl Outbox for NamespaceConnection {
     }
 
     fn peer(&self) -> Peer {
-        let address = self.session().handshake().address.text();
-        Peer { carrier: self.carrier(), address }
+        self.session().peer()
     }
 
     fn carrier(&self) -> Carrier {
-        if self.session().is_polling() {
-            Carrier::SocketIoPolling
-        } else {
-            Carrier::SocketIoWebSocket
-        }
+        self.session().carrier()
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -97,6 +92,17 @@ impl Outbox for NamespaceConnection {
         let by_server = reason.map(ConnectionEnd::ByServer);
         let reported = || self.reported_end.get().copied();
         by_server.or_else(reported).unwrap_or(ConnectionEnd::TransportClosed)
+    }
+}
+
+impl EngineSession {
+    /// The client, and how it is connected at the moment.
+    pub(super) fn peer(&self) -> Peer {
+        Peer { carrier: self.carrier(), address: self.handshake().address.text() }
+    }
+
+    fn carrier(&self) -> Carrier {
+        if self.is_polling() { Carrier::SocketIoPolling } else { Carrier::SocketIoWebSocket }
     }
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::request::{Parser, Version};
 use crate::{
     chat::{Reply, event::Delivery},
-    domain::{CloseReason, Limits},
+    domain::{Body, CloseReason, Limits},
     transport::{deflate::SharedFrame, lanes::frame},
     wire::{
         msgpack, recovery,
@@ -154,6 +154,12 @@ impl PacketFormat {
         } else {
             Cow::Owned(make().frames)
         }
+    }
+
+    /// The frames of an event that another node has kept, with this offset as the last argument.
+    pub(super) fn kept_event(&self, args: &Body, offset: u64) -> SharedFrame {
+        let packet = self.namespace.packet_of_args(args);
+        SharedFrame::new(frames(&recovery::append_offset(packet, offset), self.encoding))
     }
 
     fn make_recoverable(

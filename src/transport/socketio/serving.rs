@@ -6,17 +6,29 @@
 use std::sync::Arc;
 
 use super::{
-    connection::NamespaceConnection,
+    connection::{NamespaceConnection, RecoveryIds},
     recovery::{
-        RecoverableConnection, RecoveryIdentity, RecoveryTable, Resumption, ServedConnection,
+        OtherNodes, RecoverableConnection, RecoveryIdentity, RecoveryTable, Resumption,
+        ServedConnection,
     },
 };
-use crate::chat::{Admission, Request, Session, ports::Outbox};
+use crate::{
+    chat::{Admission, Request, Session, ports::Outbox},
+    domain::Token,
+};
 
 /// How a session is recovered. Dropping it ends that.
 pub(super) struct Recovery {
     table: Arc<RecoveryTable>,
     connection: Arc<RecoverableConnection>,
+}
+
+/// A session of another node that is continued here.
+pub(super) struct MovedSession {
+    pub(super) chat_session: Session,
+    pub(super) recovery: Recovery,
+    /// The last event that the client has.
+    pub(super) offset: u64,
 }
 
 /// Serves a session, from the answer to CONNECT to the end.
@@ -49,6 +61,17 @@ pub(super) async fn run(
     end(served).await;
 }
 
+/// Serves a session that began on another node, from the answer to CONNECT to the end.
+pub(super) async fn run_moved(served: ServedConnection, moved: Box<MovedSession>) {
+    let MovedSession { mut chat_session, recovery, offset } = *moved;
+    Box::pin(recovery.serve_return(&served, (offset, None), &mut chat_session)).await;
+    let served = Box::pin(recovery.serve_returns(served, &mut chat_session)).await;
+    let drain_guard = chat_session.into_drain_guard();
+    served.connection.session().wait_output_finished().await;
+    drop(drain_guard);
+    end(served).await;
+}
+
 /// Ends a connection.
 async fn end(served: ServedConnection) {
     let ServedConnection { connection, claim } = served;
@@ -70,6 +93,20 @@ impl Recovery {
         Self { table, connection }
     }
 
+    /// The recovery of a connection that comes from another node. `None` if its client is back here
+    /// already.
+    pub(super) fn of_moved(
+        table: Arc<RecoveryTable>,
+        connection: Arc<RecoverableConnection>,
+    ) -> Option<Self> {
+        table.add(&connection.identity().ids.pid).then_some(Self { table, connection })
+    }
+
+    /// The ids of the connection.
+    pub(super) fn ids(&self) -> &RecoveryIds {
+        &self.connection.identity().ids
+    }
+
     /// Serves the later connections of a client whose connection has ended, each time that it continues
     /// after a loss. Returns the last connection.
     async fn serve_returns(
@@ -77,27 +114,50 @@ impl Recovery {
         mut served: ServedConnection,
         chat_session: &mut Session,
     ) -> ServedConnection {
-        while self.connection.lose(&served.connection) {
+        loop {
+            let others = other_nodes(chat_session);
+            if !self.connection.lose(&served.connection, others) {
+                break;
+            }
             served.connection.session().detach(&*served.connection);
             let user = chat_session.user().cloned();
-            let Some(resumption) = self.table.wait(&self.connection, user).await else { break };
+            let snapshot = Arc::new(chat_session.snapshot());
+            let tasks = served.connection.session().tasks();
+            let resumption = tokio::select! {
+                it = self.table.wait(&self.connection, (user, snapshot), others) => it,
+                () = tasks.draining() => None,
+            };
+            let Some(resumption) = resumption else { break };
             let Resumption { served: next, offset, token } = resumption;
             // The claim of the lost connection keeps the space until now.
             served = next;
-            if !served.connection.inbox().wait_open().await {
-                served.connection.drop_requests().await;
-                continue;
-            }
-            self.connection.resume(&served.connection, offset);
-            if let Some(token) = token {
-                // The rights of a fresh token. If it is refused now, those of the one before remain.
-                chat_session.handle(Request::Auth { token }, Box::new(drop)).await;
-            }
-            served.connection.serve(chat_session).await;
-            served.connection.wait_reported().await;
+            self.serve_return(&served, (offset, token), chat_session).await;
         }
         served
     }
+
+    /// Serves a connection on which a client continues after the event with this offset.
+    async fn serve_return(
+        &self,
+        served: &ServedConnection,
+        (offset, token): (u64, Option<Token>),
+        chat_session: &mut Session,
+    ) {
+        if !served.connection.inbox().wait_open().await {
+            return served.connection.drop_requests().await;
+        }
+        self.connection.resume(&served.connection, offset);
+        if let Some(token) = token {
+            // The rights of a fresh token. If it is refused now, those of the one before remain.
+            chat_session.handle(Request::Auth { token }, Box::new(drop)).await;
+        }
+        served.connection.serve(chat_session).await;
+        served.connection.wait_reported().await;
+    }
+}
+
+fn other_nodes(chat_session: &Session) -> OtherNodes {
+    if chat_session.is_in_cluster() { OtherNodes::Some } else { OtherNodes::None }
 }
 
 impl Drop for Recovery {

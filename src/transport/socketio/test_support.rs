@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
-    bus::LocalBus,
+    bus::{LocalBus, MemoryBus},
     chat::{
         Backends, Chat, ChatParts, ChatRules, RetentionRules,
-        ports::{NoApiKeys, NoMetrics},
+        ports::{Bus, NoApiKeys, NoMetrics, Nodes, Store},
     },
     clock::{RandomIds, SystemClock},
     domain::{
@@ -63,12 +63,56 @@ impl Stack {
     }
 
     pub(super) fn with_limits(limits: Limits) -> Self {
+        Self::with_engines(
+            limits,
+            Arc::new(MemoryStore::default()),
+            (
+                Arc::new(LocalBus::default()),
+                Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
+            ),
+            NodeId::from_raw("test"),
+        )
+    }
+
+    /// Two nodes that know each other, and what carries announcements between them.
+    pub(super) async fn two_nodes(limits: Limits) -> ([Self; 2], Arc<MemoryBus>) {
+        let name = |n: usize| NodeId::from_raw(&format!("n{n}"));
+        let (store, nodes) = (MemoryStore::new(), MemoryNodes::single(name(0)));
+        let bus = MemoryBus::new(NodeId::from_raw("unused"));
+        let stacks = [0, 1].map(|n| {
+            let nodes = nodes.add_node(name(n));
+            let store = Arc::new(store.shared_by(&nodes));
+            let engines = (bus.add_node(name(n)) as Arc<dyn Bus>, Arc::new(nodes) as Arc<_>);
+            let stack = Self::with_engines(limits.clone(), store, engines, name(n));
+            let chat = || Arc::clone(&stack.chat);
+            stack.tasks.spawn("cluster receiver", chat().receive());
+            stack.tasks.spawn("cluster repair", chat().repair());
+            stack.tasks.spawn("cluster heartbeat", chat().publish_heartbeats());
+            stack.tasks.spawn("node lease", chat().maintain_lease());
+            stack.tasks.spawn("hub timers", chat().run_timers());
+            stack
+        });
+        let known = async {
+            while !stacks.iter().all(|it| it.chat.has_peers()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(TEST_TIMEOUT, known).await.expect("the nodes know each other");
+        (stacks, bus)
+    }
+
+    fn with_engines(
+        limits: Limits,
+        store: Arc<dyn Store>,
+        (bus, nodes): (Arc<dyn Bus>, Arc<dyn Nodes>),
+        node: NodeId,
+    ) -> Self {
         let spaces = ["/shop", "/team-*"].map(|it| SpacePattern::parse(it).unwrap());
         let secret = Secret::from_raw(&[7; 32]);
         let (chat, writer) = Chat::new(ChatParts {
-            store: Arc::new(MemoryStore::default()),
-            bus: Arc::new(LocalBus::default()),
-            nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
+            store,
+            bus,
+            nodes,
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
@@ -88,7 +132,7 @@ impl Stack {
                 clock_interval: None,
                 rooms: RoomRules::default(),
                 retention: RetentionRules::default(),
-                node: NodeId::from_raw("test"),
+                node,
             },
         });
         let tasks = Tasks::new();

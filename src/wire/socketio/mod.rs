@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     chat::{Answer, Hello, Reply, event::Delivery},
-    domain::{AskId, CloseReason, Limits, Rejection, Space, Token},
+    domain::{AskId, Body, CloseReason, Limits, Rejection, Space, Token},
 };
 
 /// The first element of an event packet whose name the engine could not read. The name follows.
@@ -107,6 +107,17 @@ impl Namespace {
             PacketKind::Acknowledgement(number) => text.push_str(&number.to_string()),
         }
         let text = payload::append_json(text, &items);
+        Packet { text, attachments }
+    }
+
+    /// The packet of an event with this name and these arguments, in one array.
+    pub fn packet_of_args(&self, args: &Body) -> Packet {
+        let attachments = args.attachments().to_vec();
+        let Self(prefix) = self;
+        let text = match attachments.len() {
+            0 => format!("42{prefix}{}", args.json()),
+            count => format!("45{count}-{prefix}{}", args.json()),
+        };
         Packet { text, attachments }
     }
 

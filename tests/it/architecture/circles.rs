@@ -22,7 +22,7 @@ const CHAT_LAYERS: [&[&str]; 13] = [
     &["room_changes"],
     &["session"],
     &["admission"],
-    &["api", "bans", "emitter", "revocations", "sign_in"],
+    &["api", "bans", "emitter", "revocations", "sign_in", "transfer"],
     &["dead_letters"],
 ];
 

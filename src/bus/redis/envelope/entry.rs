@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::{
     DecodeError, Malformed,
     values::{
-        Text, event_name, event_of, from_ms, kind_name, kind_named, name, position, seq_of, to_ms,
-        user,
+        Text, event_name, event_of, from_ms, kind_name, kind_named, name, parse_id, position,
+        seq_of, to_ms, user,
     },
 };
 use crate::{
@@ -83,6 +83,9 @@ pub(super) struct CustomEventPayload<'a> {
     #[serde(borrow)]
     args: BodyPayload<'a>,
     volatile: bool,
+    /// By which a session that moves to another node recognises it. Earlier versions have none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    id: Option<Text<'a>>,
 }
 
 /// See [`CustomEventPayload::parts`].
@@ -216,19 +219,26 @@ impl<'a> CustomEventPayload<'a> {
             name: name.as_raw().into(),
             args: BodyPayload::of(args)?,
             volatile: delivery == PassingDelivery::Volatile,
+            id: None,
         })
     }
 
-    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
+    /// The same with the id of the delivery.
+    pub(super) fn with_id(self, id: Option<&'a str>) -> Self {
+        Self { id: id.map(Into::into), ..self }
+    }
+
+    pub(super) fn parse(mut self) -> Result<ClusterEvent, DecodeError> {
+        let id = self.id.take().map(|it| parse_id(&it, "event").map(Into::into)).transpose()?;
         let (to, except, event, delivery) = self.parts()?;
-        let event = Delivery::new(Event::Custom(event));
+        let event = Delivery::with_id(Event::Custom(event), id);
         Ok(ClusterEvent::Custom { to, except, event, delivery })
     }
 
     /// The target, the connection that does not receive the event, the event, and how it is
     /// delivered.
     pub(super) fn parts(self) -> Result<CustomEventParts, DecodeError> {
-        let Self { place, space, connection, except, name, args, volatile } = self;
+        let Self { place, space, connection, except, name, args, volatile, id: _ } = self;
         let to = match (place, space, connection) {
             (Some(place), None, None) => CustomTarget::Place(place.parse()?),
             (None, Some(space), None) => CustomTarget::Space(super::values::space(&space)?),

@@ -20,12 +20,14 @@
 //! and dropped.
 
 mod ask;
+mod claims;
 mod connections;
 mod data;
 mod denial;
 mod entry;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod values;
 
 use std::borrow::Cow;
@@ -50,6 +52,7 @@ use self::{
         TrimmedPayload, TypingPayload,
     },
     entry::{CustomEventPayload, EntryPayload, PlacePayload},
+    transfers::{SessionClaimPayload, SessionReplyPayload},
 };
 
 /// The version that is written.
@@ -131,10 +134,10 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
                 TypingPayload { place: PlacePayload::of(place), user: values::name(user), typing },
             )
         }
-        ClusterEvent::Custom { to, except, event, delivery } => match event.event() {
+        ClusterEvent::Custom { to, except, event: sent, delivery } => match sent.event() {
             Event::Custom(event) => {
                 let payload = CustomEventPayload::of(to, except.as_ref(), event, *delivery)?;
-                writer.write("event", payload)
+                writer.write("event", payload.with_id(sent.passing_id()))
             }
             _ => Err(Malformed::NotEncodable),
         },
@@ -148,6 +151,12 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::ConnectionsReply { to, request, first } => {
             let payload = ConnectionsReplyPayload::of(to, *request, first)?;
             writer.write("connections reply", payload)
+        }
+        ClusterEvent::SessionClaim(id, claim) => {
+            writer.write("claim", SessionClaimPayload::of(*id, claim))
+        }
+        ClusterEvent::SessionReply { to, claim, reply } => {
+            writer.write("claim reply", SessionReplyPayload::of(to, *claim, reply)?)
         }
         ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
         ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
@@ -234,6 +243,8 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
         "reply" => read::<AskReplyPayload<'_>>(data)?.parse(),
         "connections" => read::<ConnectionsRequestPayload<'_>>(data)?.parse(),
         "connections reply" => read::<ConnectionsReplyPayload<'_>>(data)?.parse(),
+        "claim" => read::<SessionClaimPayload<'_>>(data)?.parse(),
+        "claim reply" => read::<SessionReplyPayload<'_>>(data)?.parse(),
         "here" => read::<PresencePayload<'_>>(data)?
             .parse()
             .map(|(place, user)| ClusterEvent::Joined(place, user)),

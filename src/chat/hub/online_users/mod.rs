@@ -11,6 +11,7 @@ mod membership;
 mod names;
 mod reports;
 mod state;
+mod transfer;
 mod user;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -78,6 +78,8 @@ pub(crate) struct AttachRequest<'a> {
     pub(crate) scope: Scope,
     /// The last entry that the client has, by room.
     pub(crate) since: &'a BTreeMap<RoomName, Seq>,
+    /// How the entries after it are sent.
+    pub(crate) mode: ReplayMode,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -253,7 +255,7 @@ impl OnlineUser {
         request: AttachRequest<'_>,
         welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
     ) -> (AttachOutcome, FullOutboxes) {
-        let AttachRequest { connection_info, scope, since, now: _ } = request;
+        let AttachRequest { connection_info, scope, since, mode, now: _ } = request;
         let (mut outcome, mut full_outboxes) = (AttachOutcome::default(), FullOutboxes::new());
         outcome.other_devices = self.other_devices(connection_info.device.as_ref());
         let connection = connection_info.connection;
@@ -267,7 +269,7 @@ impl OnlineUser {
         for room in rooms {
             let Some(cached) = memberships.get(&Conversation::Room(room.clone())) else { continue };
             let since = since.get(&room);
-            let since = since.map(|&after| ReplayCursor { after, mode: ReplayMode::Missed });
+            let since = since.map(|&after| ReplayCursor { after, mode });
             let (behind, full) =
                 user_connection.enter(live_rooms, (connection, user), (&room, cached), since);
             outcome.behind.extend(behind);

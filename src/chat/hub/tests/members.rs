@@ -219,7 +219,8 @@ fn listed_directs(hub: &Arc<Hub>, name: &str) -> Vec<UserName> {
     let (mut listed, since) = (Vec::new(), BTreeMap::new());
     let id = ConnectionId::from_raw(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
     let connection_info = connection_info(id, &RecordingOutbox::with_capacity(9));
-    let request = AttachRequest { connection_info, scope: scope(), since: &since, now: NOW };
+    let mode = ReplayMode::Missed;
+    let request = AttachRequest { connection_info, scope: scope(), since: &since, mode, now: NOW };
     drop(name_claim.attach(request, |snapshot: WelcomeSnapshot| {
         listed = snapshot.directs.into_iter().map(|(user, _)| user).collect();
         Delivery::new(Event::Users(Vec::new()))

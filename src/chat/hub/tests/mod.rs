@@ -79,7 +79,8 @@ fn connect_as(
 
 fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> AttachOutcome {
     let since = BTreeMap::new();
-    let request = AttachRequest { connection_info, scope: scope(), since: &since, now: NOW };
+    let mode = ReplayMode::Missed;
+    let request = AttachRequest { connection_info, scope: scope(), since: &since, mode, now: NOW };
     let welcome = |snapshot: WelcomeSnapshot| {
         let names = snapshot.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
         Delivery::new(Event::Users(names.collect()))

@@ -4,6 +4,9 @@
 //! events with their offsets. When the transport is lost, the session waits in the
 //! [`RecoveryTable`] under its `pid`. A new connection with this `pid` takes it, so a `pid` serves
 //! once per loss, and its client receives what follows the last event that it has.
+//!
+//! A client may come back on another node. That node asks this one for the session, which then ends
+//! here: the table answers as [`WaitingSessions`](crate::chat::WaitingSessions), and `moving` asks.
 
 mod connection;
 mod sent;
@@ -12,6 +15,6 @@ mod table;
 mod tests;
 
 pub(super) use self::{
-    connection::{RecoverableConnection, RecoveryIdentity},
-    table::{RecoveryTable, Resumption, ServedConnection},
+    connection::{OtherNodes, RecoverableConnection, RecoveryIdentity},
+    table::{RecoveryTable, Resumption, ServedConnection, WaitingSession},
 };

@@ -8,8 +8,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::connection::{RecoverableConnection, RecoveryIdentity};
+use super::connection::{OtherNodes, RecoverableConnection, RecoveryIdentity};
 use crate::{
+    chat::{
+        FoundWaiting, Lookup, SessionSnapshot, WaitingSessions,
+        ports::{KeptEvent, SessionClaim},
+    },
     domain::{Limits, Space, Token, UserName},
     transport::socketio::{
         connection::{NamespaceConnection, RecoveryIds},
@@ -58,6 +62,8 @@ pub(in crate::transport::socketio) struct WaitingSession {
     connection: Arc<RecoverableConnection>,
     /// The user of the session.
     user: Option<UserName>,
+    /// The session, for another node.
+    snapshot: Arc<SessionSnapshot>,
     resume: oneshot::Sender<Resumption>,
 }
 
@@ -79,17 +85,38 @@ impl RecoveryTable {
         identity: RecoveryIdentity,
         connection: &Arc<NamespaceConnection>,
     ) -> Arc<RecoverableConnection> {
-        let pid = identity.ids.pid.clone();
-        self.sessions.lock().insert(pid, RecoverableSession::Connected);
-        let (offsets, limits) = (Arc::clone(&self.offsets), Arc::clone(&self.limits));
+        self.add(&identity.ids.pid);
+        let (offsets, limits) = self.shared();
         RecoverableConnection::new(identity, connection, offsets, limits)
+    }
+
+    /// What connections share.
+    pub(in crate::transport::socketio) fn shared(&self) -> (Arc<Offsets>, Arc<Limits>) {
+        (Arc::clone(&self.offsets), Arc::clone(&self.limits))
+    }
+
+    /// Adds a session whose client is connected, until [`forget`](Self::forget). Returns `false` if
+    /// there is one with this `pid`.
+    pub(in crate::transport::socketio) fn add(&self, pid: &str) -> bool {
+        let mut sessions = self.sessions.lock();
+        let is_new = !sessions.contains_key(pid);
+        if is_new {
+            sessions.insert(pid.into(), RecoverableSession::Connected);
+        }
+        is_new
+    }
+
+    /// Whether there is a session with this `pid`.
+    pub(in crate::transport::socketio) fn knows(&self, pid: &str) -> bool {
+        self.sessions.lock().contains_key(pid)
     }
 
     /// Waits for the client of a session. Returns nothing if it does not come back in time, or may not.
     pub(in crate::transport::socketio) async fn wait(
         &self,
         connection: &Arc<RecoverableConnection>,
-        user: Option<UserName>,
+        (user, snapshot): (Option<UserName>, Arc<SessionSnapshot>),
+        others: OtherNodes,
     ) -> Option<Resumption> {
         let (resume, mut resumed) = oneshot::channel();
         let pid = &connection.identity().ids.pid;
@@ -97,11 +124,11 @@ impl RecoveryTable {
         if self.sessions.lock().len() > self.limits.connections_max {
             return None;
         }
-        let waiting = WaitingSession { connection: Arc::clone(connection), user, resume };
+        let waiting = WaitingSession { connection: Arc::clone(connection), user, snapshot, resume };
         self.set(pid, RecoverableSession::Waiting(waiting));
         tokio::select! {
             resumption = &mut resumed => return resumption.ok(),
-            () = connection.wait_closed() => {}
+            () = connection.wait_closed(others) => {}
             () = sleep(self.limits.recovery) => {}
         }
         match self.set(pid, RecoverableSession::Connected) {
@@ -121,16 +148,29 @@ impl RecoveryTable {
     ) -> Option<(WaitingSession, u64)> {
         let pid = auth.pid.as_deref()?;
         timeout(LOSS_WAIT_MAX, self.wait_lost(pid)).await.ok();
+        let session = self.take_waiting(pid, space, user)?;
+        let offset = auth.offset()?;
+        let is_whole = !auth.uses_since && session.connection.is_recoverable(offset);
+        is_whole.then_some((session, offset))
+    }
+
+    /// Takes a session that waits, if the client may continue it.
+    fn take_waiting(
+        &self,
+        pid: &str,
+        space: &Space,
+        user: Option<&UserName>,
+    ) -> Option<WaitingSession> {
         let mut sessions = self.sessions.lock();
         let session = sessions.get_mut(pid)?;
         let belongs =
             matches!(session, RecoverableSession::Waiting(it) if it.belongs_to(space, user));
-        let before = belongs.then(|| mem::replace(session, RecoverableSession::Connected));
+        let before = belongs.then(|| mem::replace(session, RecoverableSession::Connected))?;
         drop(sessions);
-        let Some(RecoverableSession::Waiting(session)) = before else { return None };
-        let offset = auth.offset()?;
-        let is_whole = !auth.uses_since && session.connection.is_recoverable(offset);
-        is_whole.then_some((session, offset))
+        match before {
+            RecoverableSession::Waiting(session) => Some(session),
+            RecoverableSession::Connected => None,
+        }
     }
 
     /// Waits until the session is not connected any more: its client may be back before the server has
@@ -169,6 +209,39 @@ impl RecoveryTable {
     pub(in crate::transport::socketio) fn count(&self) -> usize {
         let sessions = self.sessions.lock();
         sessions.values().filter(|it| matches!(it, RecoverableSession::Waiting(_))).count()
+    }
+}
+
+impl WaitingSessions for RecoveryTable {
+    fn find(&self, claim: &SessionClaim) -> Lookup {
+        let SessionClaim { step: _, pid, space, user, offset, required: _ } = claim;
+        let sessions = self.sessions.lock();
+        let (connection, snapshot) = match sessions.get(pid) {
+            Some(RecoverableSession::Waiting(it)) if it.belongs_to(space, user.as_ref()) => {
+                (Arc::clone(&it.connection), Arc::clone(&it.snapshot))
+            }
+            Some(RecoverableSession::Connected) => return Lookup::Connected,
+            Some(RecoverableSession::Waiting(_)) | None => return Lookup::Unknown,
+        };
+        drop(sessions);
+        let Some((events, last_offset)) = connection.kept_after(*offset) else {
+            drop(self.take_waiting(pid, space, user.as_ref()));
+            return Lookup::Unknown;
+        };
+        let sid = connection.identity().ids.sid.clone();
+        Lookup::Waiting(FoundWaiting { sid, snapshot, events, last_offset })
+    }
+
+    fn take(
+        &self,
+        claim: &SessionClaim,
+        before: &mut dyn FnMut(&SessionSnapshot),
+    ) -> Option<Vec<KeptEvent>> {
+        let SessionClaim { step: _, pid, space, user, offset, required: _ } = claim;
+        // The session ends when this is dropped.
+        let session = self.take_waiting(pid, space, user.as_ref())?;
+        before(&session.snapshot);
+        session.connection.kept_after(*offset).map(|(events, _)| events)
     }
 }
 

@@ -4,6 +4,7 @@ mod asks;
 mod commands;
 mod connections;
 mod properties;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ fn all() -> Vec<Example> {
         custom_events(),
         asks::examples(),
         connections::examples(),
+        transfers::examples(),
         commands::examples(),
     ]
     .concat()
@@ -107,9 +109,10 @@ fn custom(name: &str) -> MessageKind {
 }
 
 fn custom_events() -> Vec<Example> {
-    let example = |to, except, delivery| {
+    let example = |to, except: Option<ConnectionAddress>, delivery| {
         let event = CustomEvent { name: EventName::from_raw("move"), args: with_bytes() };
-        let event = Delivery::new(Event::Custom(event));
+        let id = except.as_ref().map(|_| "n1.7".into());
+        let event = Delivery::with_id(Event::Custom(event), id);
         ClusterEvent::Custom { to, except, event, delivery }
     };
     let address = || ConnectionAddress::parse("n1.c1a").unwrap();
@@ -117,7 +120,7 @@ fn custom_events() -> Vec<Example> {
         (
             example(CustomTarget::Place(lobby()), Some(address()), PassingDelivery::Reliable),
             "event",
-            r#"{"place":{"space":"/shop","room":"lobby"},"except":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}"#,
+            r#"{"place":{"space":"/shop","room":"lobby"},"except":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false,"id":"n1.7"}"#,
         ),
         (
             example(CustomTarget::Space(Space::root()), None, PassingDelivery::Volatile),

@@ -1,5 +1,7 @@
 //! A client that lost its transport continues, on raw sockets.
 
+mod moving;
+
 use std::time::Duration;
 
 use http::StatusCode;

@@ -1,0 +1,118 @@
+//! A session of another node is continued here.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Admission, Chat,
+    admission::check_space,
+    event::Welcome,
+    hub::{ContinuedSession, WaitingSessions, required},
+    ports::{ClaimStep, Claims, FoundSession, Outbox, SessionClaim, SessionReply, SessionState},
+    session::{ClaimedIdentity, Session, SessionOrigin},
+};
+use crate::domain::{DeviceId, Guests, Place, Rejection, RoomName, Seq, Space};
+
+/// The longest time in which a session is claimed again.
+const CLAIMS_TIME_MAX: Duration = Duration::from_secs(1);
+/// The time between two claims of a session whose connection has not ended yet.
+const LOSS_CLAIM_INTERVAL: Duration = Duration::from_millis(100);
+/// The time between two claims of a session that was not sent yet what other nodes were sent.
+const DELIVERY_CLAIM_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Chat {
+    /// Lets other nodes continue these sessions.
+    pub fn serve_transfers(&self, sessions: Arc<dyn WaitingSessions>) {
+        self.hub.transfers.serve(sessions);
+    }
+
+    /// Finds the session that a client continues, on the other nodes.
+    pub async fn find_session(&self, claim: &SessionClaim) -> Option<FoundSession> {
+        match self.claim_session(claim, LOSS_CLAIM_INTERVAL).await {
+            SessionReply::Found(found) => Some(*found),
+            SessionReply::NotYet | SessionReply::Taken(_) | SessionReply::Unknown => None,
+        }
+    }
+
+    /// Takes a session that was found, and that was begun here with this welcome if it is identified.
+    /// The client begins anew if another one was faster.
+    pub async fn take_session(
+        &self,
+        claim: SessionClaim,
+        found: FoundSession,
+        welcome: Option<&Welcome>,
+    ) -> Option<ContinuedSession> {
+        let space = claim.space.clone();
+        let required = welcome.map(|it| required(&space, &found, it)).unwrap_or_default();
+        let (step, offset) = (ClaimStep::Take, found.last_offset);
+        let claim = SessionClaim { step, offset, required, ..claim };
+        match self.claim_session(&claim, DELIVERY_CLAIM_INTERVAL).await {
+            SessionReply::Taken(taken) => Some(ContinuedSession::new(space, found, taken)),
+            SessionReply::NotYet | SessionReply::Found(_) | SessionReply::Unknown => None,
+        }
+    }
+
+    /// Claims a session, again and again while the node that has it asks for that.
+    async fn claim_session(&self, claim: &SessionClaim, interval: Duration) -> SessionReply {
+        let give_up_at = Instant::now() + CLAIMS_TIME_MAX;
+        loop {
+            let peers = self.cluster.serving_peers();
+            let reply = self.hub.transfers.claim(claim.clone(), peers).await;
+            if reply != SessionReply::NotYet || Instant::now() >= give_up_at {
+                return reply;
+            }
+            sleep(interval).await;
+        }
+    }
+}
+
+impl Admission {
+    /// Begins the session that continues one of another node. From now on events arrive in `outbox`;
+    /// the first one of an identified session is `welcome`, which the client does not need.
+    pub async fn continue_session(
+        &self,
+        found: &FoundSession,
+        outbox: Arc<dyn Outbox>,
+    ) -> Result<Session, Rejection> {
+        let (chat, origin) = (Arc::clone(&self.chat), &self.origin);
+        let SessionState { claims, room, device, data, ticket } = found.state.clone();
+        let claims = self.claimed.as_ref().map(|it| it.claims.clone()).or(claims);
+        let claimed = match claims {
+            Some(claims) => Some(chat.claim_again(&origin.space, claims, device.as_ref()).await?),
+            None => None,
+        };
+        let origin = SessionOrigin {
+            reserved: origin.reserved,
+            space: origin.space.clone(),
+            room,
+            since: found.positions.iter().filter_map(of_room).collect(),
+            device,
+            data,
+            continues: claimed.as_ref().map(|_| ticket),
+        };
+        Ok(Session::continue_found(chat, origin, claimed, (found, outbox)).await)
+    }
+}
+
+impl Chat {
+    /// Claims the name of a user who was identified on another node.
+    async fn claim_again(
+        &self,
+        space: &Space,
+        claims: Claims,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimedIdentity, Rejection> {
+        check_space(&claims, space)?;
+        if claims.guest.is_some() && self.rules.guests == Guests::Off {
+            return Err(Rejection::Unauthorized);
+        }
+        self.check_ban(space, &claims)?;
+        self.check_credentials(&claims)?;
+        self.claim_name_of(space, claims, None, device).await
+    }
+}
+
+fn of_room((place, seq): &(Place, Seq)) -> Option<(RoomName, Seq)> {
+    Some((place.conversation.room()?.clone(), *seq))
+}
