@@ -5,16 +5,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { serverForThisTest } from "../support/server.mjs";
-import { socketIo } from "../support/socket.io.mjs";
 import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
 import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const USERS = 1000;
-/** Every tenth user connects over Socket.IO. */
-const clientTypeOf = (n) => (n % 10 === 0 ? socketIo("4.8", "websocket") : wsJson);
-
 /** Half of it is for the closes: long beside the time in which a user reconnects. */
 const settings = { drain_ms_max: 16_000, "token.secret": SECRET };
 
@@ -26,8 +22,7 @@ test(`${USERS} users of a node that stops return one after the other`, async (t)
     for (const it of clients) it.close();
   });
   const users = await Promise.all(
-    Array.from({ length: USERS }, async (_, n) => ({
-      clientType: clientTypeOf(n),
+    Array.from({ length: USERS }, async () => ({
       token: await signToken(node, { sub: unique("user"), exp: epochSeconds(600) }),
     })),
   );
@@ -48,8 +43,8 @@ test(`${USERS} users of a node that stops return one after the other`, async (t)
   assert.equal((await stopped).code, 0);
   assert.ok(toldAtFirstTenth < 0.6 * USERS, `${toldAtFirstTenth} were told to leave by then`);
 
-  async function connect({ clientType, token }, server) {
-    const client = await clientType.connect(server, { token });
+  async function connect({ token }, server) {
+    const client = await wsJson.connect(server, { token });
     clients.push(client);
     await client.next("welcome", undefined, LONG_TIMEOUT_MS);
     return client;

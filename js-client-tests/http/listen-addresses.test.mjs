@@ -1,17 +1,16 @@
 // Several addresses: TCP of both families, a Unix socket, sockets of systemd. docs/operations.md.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import http from "node:http";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
 import { API_SETTINGS, MANAGE_KEY } from "../support/api.mjs";
 import { assertOk } from "../support/assert.mjs";
-import { firstLines, startProcess } from "../support/child-process.mjs";
+import { readLines, startProcess } from "../support/child-process.mjs";
+import { EventQueue } from "../support/event-queue.mjs";
 import { connectAnonymously, joinAsGuest } from "../support/fixtures.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
@@ -69,30 +68,44 @@ test("the proxy at a Unix socket names the client", async (t) => {
   }
 });
 
+/** Holds a socket as systemd does: each line that it reads starts the program, or stops it. */
+const HOLDER = `
+import os, socket, subprocess, sys
+held = socket.create_server(("127.0.0.1", 0))
+port = held.getsockname()[1]
+os.dup2(held.fileno(), 3)
+os.set_inheritable(3, True)
+print(port, flush=True)
+while sys.stdin.readline():
+    program = subprocess.Popen(sys.argv[1:], close_fds=False, stdout=subprocess.PIPE, text=True)
+    print(program.stdout.readline(), end="", flush=True)
+    sys.stdin.readline()
+    program.terminate()
+    print(program.wait(), flush=True)
+`;
+
 test("the sockets of systemd are served, and outlive the process", async (t) => {
-  const listener = net.createServer();
-  listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  t.after(() => listener.close());
-  const { port } = listener.address();
+  const args = ["serve", "--listen", "systemd", "--data", await folder(t)];
+  const holder = startProcess("python3", ["-c", HOLDER, ROOMCAST, ...args], {
+    env: { LISTEN_FDS: "1", ROOMCAST_STORE: "memory" },
+  });
+  t.after(() => holder.stdin.end());
+  holder.stderr.resume();
+  const answers = new EventQueue();
+  readLines(holder.stdout, (lines) => {
+    for (const line of lines) answers.put("line", line);
+  });
+  const port = await answers.next("line");
   const server = { url: `http://127.0.0.1:${port}` };
   for (let start = 0; start < 2; start += 1) {
-    const child = startProcess(
-      ROOMCAST,
-      ["serve", "--listen", "systemd", "--data", await folder(t), "--set", "store=memory"],
-      // The fourth file is number 3, the first that systemd passes.
-      { env: { LISTEN_FDS: "1" }, stdio: ["ignore", "pipe", "pipe", listener._handle.fd] },
-    );
-    t.after(() => child.kill("SIGKILL"));
-    child.stderr.resume();
     // Nobody is refused: connections wait until the process is ready.
     const early = joinAsGuest(t, wsJson, server, "ann");
-    const [line] = await firstLines("the line that reports the address", child.stdout);
-    assert.equal(line, `listening on ${server.url}`);
+    holder.stdin.write("start\n");
+    assert.deepEqual(await answers.next("line"), `listening on ${server.url}`);
     const ann = await early;
     assertOk(await ann.ask("send message", "hello"));
-    child.kill("SIGTERM");
-    assert.equal((await withTimeout("the exit", child.exited)).code, 0);
+    holder.stdin.write("stop\n");
+    assert.deepEqual(await answers.next("line"), "0");
   }
 });
 

@@ -7,11 +7,12 @@ mod backends;
 mod builder;
 mod engines;
 mod services;
+mod supervisor;
 mod tls;
 mod tokens;
 mod webhooks;
 
-use std::{io::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{
@@ -20,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     auth::{HashedApiKeys, KeyTokens},
@@ -87,36 +88,15 @@ pub fn run(config: &Config) -> Result<(), AppError> {
         // Before the address is printed: the parent process may send a signal as soon as it reads
         // it.
         let signals = Signals::listen()?;
-        print_addresses(&server.addresses, server.admin_address.as_ref())?;
-        notify_supervisor(NotifyState::Ready);
+        supervisor::print_addresses(&server.addresses, server.admin_address.as_ref())?;
+        supervisor::notify(NotifyState::Ready);
         server.wait_for_stop(signals).await;
-        notify_supervisor(NotifyState::Stopping);
+        supervisor::notify(NotifyState::Stopping);
         server.stop().await
     });
     // All tasks have ended. A pending DNS lookup is not awaited.
     runtime.shutdown_background();
     result
-}
-
-/// Prints the only line on standard output: the parent process may connect from now on.
-fn print_addresses(addresses: &[BoundAddress], admin: Option<&BoundAddress>) -> Result<(), Fault> {
-    let mut out = std::io::stdout();
-    let admin = admin.map_or_else(String::new, |it| format!(", API on {it}"));
-    writeln!(out, "listening on {}{admin}", list(addresses))
-        .and_then(|()| out.flush())
-        .map_err(|error| Fault::new("standard output write failed", error))
-}
-
-/// The addresses in one line.
-fn list(addresses: &[BoundAddress]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Tells systemd the state of the server, if it waits for that (`Type=notify`).
-fn notify_supervisor(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        warn!(%error, "systemd cannot be notified");
-    }
 }
 
 /// The signals that stop a server.
@@ -219,7 +199,7 @@ impl Server {
         let source = metrics_source(&chat, &metrics);
         let served = certificates.as_ref();
         let (addresses, admin_address) = listen(config, &chat, &client_tasks, source, served)?;
-        info!(address = %list(&addresses), node.id = name.as_raw(), "listening");
+        info!(address = %supervisor::list(&addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
         Ok(Self {

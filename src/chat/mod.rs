@@ -70,6 +70,7 @@ pub use self::{
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
     status::{EngineState, Gauges},
+    transfer::SessionTransfer,
     webhooks::{WebhookParts, WebhookSender, WebhookTarget},
 };
 use self::{

@@ -249,12 +249,18 @@ impl Publisher {
     }
 
     /// Passes the subscribed channels to the bus if one was added. Channels without subscriptions
-    /// are removed at the next such call.
-    pub(in crate::chat) fn update_subscriptions(&self) {
+    /// are removed at the next such call, from the `active` ones, too.
+    pub(in crate::chat) fn update_subscriptions(&self, active: &mut BTreeSet<Channel>) {
         let mut state = self.lock();
         if mem::take(&mut state.subscriptions_changed) {
             self.bus.set_subscriptions(&state.subscribed);
+            active.retain(|it| state.subscribed.contains(it));
         }
+    }
+
+    /// The number of this node's last announcement on a channel.
+    pub(in crate::chat) fn last_number(&self, channel: Channel) -> Option<u64> {
+        self.lock().published.get(&channel).map(|it| it.number)
     }
 
     /// Wakes the repair task.

@@ -70,6 +70,20 @@ impl GapDetector {
         SequenceCheck::Gap(missed)
     }
 
+    /// The last numbers of all nodes on a channel.
+    pub(super) fn last_numbers(
+        &self,
+        channel: Channel,
+    ) -> impl Iterator<Item = (&NodeId, u64)> + '_ {
+        let on_channel = self.sequences.iter().filter(move |((_, it), _)| *it == channel);
+        on_channel.map(|((from, _), sequence)| (from, sequence.last))
+    }
+
+    /// The last number of a node on a channel.
+    pub(super) fn last_number(&self, from: &NodeId, channel: Channel) -> u64 {
+        self.sequences.get(&(from.clone(), channel)).map_or(0, |it| it.last)
+    }
+
     /// Whether this number is in a remembered gap.
     pub(super) fn has_missed(&self, from: &NodeId, channel: Channel, number: u64) -> bool {
         let sequence = self.sequences.get(&(from.clone(), channel));
@@ -96,6 +110,16 @@ mod tests {
 
     fn node() -> NodeId {
         NodeId::from_raw("other")
+    }
+
+    #[test]
+    fn the_last_numbers_are_known_by_channel() {
+        let (mut gap_detector, node) = (GapDetector::default(), node());
+        gap_detector.observe(&node, channel(), 4);
+        gap_detector.observe(&node, Channel::BROADCAST, 9);
+        assert_eq!(gap_detector.last_numbers(channel()).collect::<Vec<_>>(), [(&node, 4)]);
+        assert_eq!(gap_detector.last_number(&node, channel()), 4);
+        assert_eq!(gap_detector.last_number(&NodeId::from_raw("unknown"), channel()), 0);
     }
 
     #[test]

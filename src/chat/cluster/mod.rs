@@ -15,6 +15,7 @@ mod reorder_buffer;
 mod repair;
 #[cfg(test)]
 mod tests;
+mod transfers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

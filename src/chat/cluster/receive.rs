@@ -128,7 +128,7 @@ impl Cluster {
             ClusterEvent::ConnectionsReply { to, request, first } => {
                 self.hub.connection_pages.record(from, (&to, request), first);
             }
-            ClusterEvent::SessionClaim(id, claim) => self.hub.transfers.reply(from, id, &claim),
+            ClusterEvent::SessionClaim(id, claim) => self.answer_claim(from, id, &claim),
             ClusterEvent::SessionReply { to, claim, reply } => {
                 self.hub.transfers.record(from, (&to, claim), reply);
             }

@@ -46,8 +46,8 @@ pub use store::{
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub use transfers::{
-    ClaimStep, EventSource, FoundSession, KeptEvent, SessionClaim, SessionClaimId, SessionReply,
-    SessionState, TakenSession,
+    ClaimStep, EventSource, FoundSession, KeptEvent, SeenAnnouncement, SessionClaim,
+    SessionClaimId, SessionReply, SessionState, TakenSession,
 };
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};
 pub use webhooks::{

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Claims;
-use crate::domain::{Body, DeviceId, Place, RoomName, Seq, Space, UserName};
+use crate::domain::{Body, Channel, DeviceId, NodeId, Place, RoomName, Seq, Space, UserName};
 
 /// The number of a claim, unique on the node that claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,19 @@ pub struct SessionClaim {
     /// What the session must have been sent before it is taken, by conversation: the claiming node
     /// does not send it again.
     pub required: Vec<(Place, Seq)>,
+    /// The announcements that must have arrived before the session is taken, with all before them.
+    pub seen: Vec<SeenAnnouncement>,
+}
+
+/// An announcement that a node has received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenAnnouncement {
+    /// The publishing node.
+    pub from: NodeId,
+    /// The channel.
+    pub channel: Channel,
+    /// Its number there.
+    pub number: u64,
 }
 
 /// A transfer has two steps. In between, the claiming node begins to receive what the session
@@ -128,13 +141,14 @@ pub enum EventSource {
 // `pid` is a secret.
 impl fmt::Debug for SessionClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, pid: _, space, user, offset, required } = self;
+        let Self { step, pid: _, space, user, offset, required, seen } = self;
         f.debug_struct("SessionClaim")
             .field("step", step)
             .field("space", space)
             .field("user", user)
             .field("offset", offset)
             .field("required", required)
+            .field("seen", seen)
             .finish_non_exhaustive()
     }
 }

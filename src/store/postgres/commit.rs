@@ -61,6 +61,10 @@ const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
 const INSERT_LOGS: &str = "INSERT INTO conversation (space, kind, one, other)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING";
 
+// Commits a record of the write-ahead log, which no table has: the server answers when it is on disk. No
+// row is locked, so no node waits for another one. The sequence is what a read-only server refuses.
+const PROBE: &str = "SELECT pg_logical_emit_message(true, 'roomcast', ''), nextval('ticket')";
+
 /// The result of an attempt without errors.
 enum Attempt {
     Committed(Committed),
@@ -92,10 +96,9 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
     commit_in_transaction(pool, batch).await
 }
 
-/// Commits a record of the write-ahead log, which no table has and no row locks. The server answers
-/// when the record is on disk.
+/// Commits what [`PROBE`] writes.
 pub(super) async fn probe(connection: &mut PgConnection) -> Result<(), PostgresFailure> {
-    run_statement(connection, "SELECT pg_logical_emit_message(true, 'roomcast', '')").await
+    run_statement(connection, PROBE).await
 }
 
 /// Stores messages whose commit may have succeeded already: its answer was lost with the

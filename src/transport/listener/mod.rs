@@ -6,6 +6,7 @@
 //! five requests sent at once take 39 ms instead of one. No error of a single connection ends the
 //! loop.
 
+mod address;
 mod preamble;
 mod proxy_header;
 mod socket;
@@ -33,6 +34,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{debug, warn};
 
+pub use self::address::{BindError, BoundAddress};
 use self::{preamble::Preamble, socket::ListenSocket};
 use super::{
     client_address::{SocketPeer, TrustedProxies},
@@ -89,35 +91,6 @@ pub struct Listener {
     tls: Option<TlsAcceptor>,
     connection_permits: Arc<Semaphore>,
     rejection_permits: Arc<Semaphore>,
-}
-
-/// An address at which clients reach a server. It is displayed as they write it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoundAddress {
-    /// The address, with the port that the system chose.
-    pub address: ListenAddress,
-    /// Whether TLS is spoken there.
-    pub is_tls: bool,
-}
-
-impl fmt::Display for BoundAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.address {
-            ListenAddress::Tcp(address) if self.is_tls => write!(f, "https://{address}"),
-            ListenAddress::Tcp(address) => write!(f, "http://{address}"),
-            other => other.fmt(f),
-        }
-    }
-}
-
-/// Why a server cannot listen.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct BindError {
-    /// Where.
-    pub address: ListenAddress,
-    /// The cause.
-    pub source: io::Error,
 }
 
 /// What connections are served with. Clones are cheap.

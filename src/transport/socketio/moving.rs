@@ -56,22 +56,23 @@ pub(super) async fn take(
         user: user.clone(),
         offset,
         required: Vec::new(),
+        seen: Vec::new(),
     };
-    let found = context.chat.find_session(&claim).await?;
-    let ids = RecoveryIds { sid: found.sid.clone(), pid };
+    let transfer = context.chat.find_session(claim).await?;
+    let ids = RecoveryIds { sid: transfer.found().sid.clone(), pid };
     let identity = RecoveryIdentity { ids, space, user, stale_offset: Some(offset) };
     let connection =
         RecoverableConnection::away(identity, format, (peer, offset), context.recovery.shared());
     let recovery = Recovery::of_moved(Arc::clone(&context.recovery), Arc::clone(&connection))?;
     let outbox: Arc<dyn Outbox> = Arc::<RecoverableConnection>::clone(&connection);
     // Boxed: it is the largest step.
-    let chat_session = Box::pin(admission.continue_session(&found, outbox)).await.ok()?;
+    let chat_session = Box::pin(admission.continue_session(transfer.found(), outbox)).await.ok()?;
     let welcome = connection.welcome();
     let welcome = welcome.as_ref().and_then(|it| match it.event() {
         Event::Welcome(welcome) => Some(&**welcome),
         _ => None,
     });
-    let Some(continued) = context.chat.take_session(claim, found, welcome).await else {
+    let Some(continued) = context.chat.take_session(transfer, welcome).await else {
         debug!("session of another node not taken: it is gone, or that node is behind");
         return None;
     };

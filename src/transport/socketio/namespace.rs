@@ -205,7 +205,7 @@ impl ConnectMiddleware {
         if let Some((waiting, offset)) = table.take(auth, space, admission.user()).await {
             return Some(Continued::Here(waiting, offset));
         }
-        let format = PacketFormat::new(socket.ns(), session.version());
+        let format = PacketFormat::new(socket.ns(), session.version(), session.parser());
         let client = ReturningClient { auth, space, format, peer: session.peer() };
         moving::take(&self.context, client, admission).await.map(Continued::Moved)
     }

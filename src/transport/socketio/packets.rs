@@ -281,8 +281,9 @@ mod tests {
         let (delivery, limits, offsets) =
             (message_delivery("lobby", 1), Limits::default(), Offsets::default());
         let packed = PacketFormat::new("/", Version::V4, Parser::MsgPack);
-        let event = packed.event(&delivery, &limits);
-        assert_eq!(packed.event(&delivery, &limits).as_ptr(), event.as_ptr());
+        let frames = || packed.event(&delivery, &limits).for_window(None);
+        let event = frames();
+        assert_eq!(frames().as_ptr(), event.as_ptr());
         let [Frame::Binary(message)] = frame::split(&event).collect::<Vec<_>>()[..] else {
             panic!("{event:?}");
         };
@@ -291,8 +292,11 @@ mod tests {
         for format in [&packed, &json, &packed] {
             assert_eq!(format.offset(&delivery, &offsets, &limits), 1);
         }
-        let recoverable = packed.recoverable_event(&delivery, 1, &limits);
+        let of = |format: &PacketFormat| {
+            format.recoverable_event(&delivery, 1, &limits).for_window(None)
+        };
+        let recoverable = of(&packed);
         assert!(recoverable.ends_with(b"\xa11\xa3nsp\xa1/\xa4type\x02"), "{recoverable:?}");
-        assert!(texts(&json.recoverable_event(&delivery, 1, &limits))[0].ends_with("},\"1\"]"));
+        assert!(texts(&of(&json))[0].ends_with("},\"1\"]"));
     }
 }

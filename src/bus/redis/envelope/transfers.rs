@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     chat::ports::{
-        ClaimStep, ClusterEvent, EventSource, FoundSession, KeptEvent, SessionClaim,
-        SessionClaimId, SessionReply, SessionState, TakenSession,
+        ClaimStep, ClusterEvent, EventSource, FoundSession, KeptEvent, SeenAnnouncement,
+        SessionClaim, SessionClaimId, SessionReply, SessionState, TakenSession,
     },
-    domain::{self, DeviceId, NodeId, RoomName, Seq},
+    domain::{self, Channel, DeviceId, NodeId, RoomName, Seq},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub(super) struct SessionClaimPayload<'a> {
     offset: u64,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     required: Vec<(PlacePayload<'a>, u64)>,
+    /// Node, channel, number.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<(Text<'a>, u16, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,7 +86,7 @@ struct KeptEventPayload<'a> {
 
 impl<'a> SessionClaimPayload<'a> {
     pub(super) fn of(id: SessionClaimId, claim: &'a SessionClaim) -> Self {
-        let SessionClaim { step, pid, space, user, offset, required } = claim;
+        let SessionClaim { step, pid, space, user, offset, required, seen } = claim;
         let step = match step {
             ClaimStep::Find => "find",
             ClaimStep::Take => "take",
@@ -96,11 +99,15 @@ impl<'a> SessionClaimPayload<'a> {
             user: user.as_ref().map(name),
             offset: *offset,
             required: required.iter().map(position).collect(),
+            seen: seen
+                .iter()
+                .map(|it| (it.from.as_raw().into(), it.channel.as_raw(), it.number))
+                .collect(),
         }
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { id, step, pid, space, user, offset, required } = self;
+        let Self { id, step, pid, space, user, offset, required, seen } = self;
         let step = match &*step {
             "find" => ClaimStep::Find,
             "take" => ClaimStep::Take,
@@ -113,6 +120,7 @@ impl<'a> SessionClaimPayload<'a> {
             user: user.as_deref().map(values::user).transpose()?,
             offset,
             required: positions_in(required)?,
+            seen: seen.iter().map(seen_announcement).collect::<Result<_, _>>()?,
         };
         Ok(ClusterEvent::SessionClaim(SessionClaimId::from_raw(id), claim))
     }
@@ -171,6 +179,13 @@ impl<'a> SessionReplyPayload<'a> {
 
 fn position((place, seq): &(domain::Place, Seq)) -> (PlacePayload<'_>, u64) {
     (PlacePayload::of(place), seq.as_raw())
+}
+
+fn seen_announcement(
+    (from, channel, number): &(Text<'_>, u16, u64),
+) -> Result<SeenAnnouncement, Malformed> {
+    let channel = Channel::from_raw(*channel).ok_or(Malformed::Value("channel"))?;
+    Ok(SeenAnnouncement { from: node(from)?, channel, number: *number })
 }
 
 fn positions_in(

@@ -53,7 +53,7 @@ impl Cluster {
                 () = self.publisher.wait_for_work() => (),
                 () = self.tick() => (),
             }
-            self.publisher.update_subscriptions();
+            self.publisher.update_subscriptions(&mut self.lock().subscribed);
             self.request_new_rosters();
             self.check_store(&mut progress).await;
             self.refresh(journal);

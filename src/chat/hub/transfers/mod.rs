@@ -163,7 +163,23 @@ impl Transfers {
             ClaimStep::Find => self.find(claim),
             ClaimStep::Take => self.take(claim),
         };
-        let reply = reply.unwrap_or(SessionReply::Unknown);
+        self.send_reply(to, claim_id, reply.unwrap_or(SessionReply::Unknown));
+    }
+
+    /// Replies that a session, if it is here, is to be claimed again.
+    pub(crate) fn reply_not_yet(
+        &self,
+        to: &NodeId,
+        claim_id: SessionClaimId,
+        claim: &SessionClaim,
+    ) {
+        let is_here =
+            self.sessions.get().is_some_and(|it| matches!(it.find(claim), Lookup::Waiting(_)));
+        let reply = if is_here { SessionReply::NotYet } else { SessionReply::Unknown };
+        self.send_reply(to, claim_id, reply);
+    }
+
+    fn send_reply(&self, to: &NodeId, claim_id: SessionClaimId, reply: SessionReply) {
         let event = ClusterEvent::SessionReply { to: to.clone(), claim: claim_id, reply };
         self.publisher.publish(Channel::BROADCAST, event);
     }

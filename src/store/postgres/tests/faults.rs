@@ -129,6 +129,7 @@ async fn store_recovers_when_postgres_was_read_only() {
     .await;
     wait_until("heartbeats are refused", async || nodes.heartbeat(&[]).await.is_err()).await;
     store.commit(batch(drafts.to_vec()).into()).await.unwrap_err();
+    store.probe().await.unwrap_err();
     let refused = PostgresStore::open(&database.options("late")).await.unwrap_err();
     assert!(matches!(refused, PostgresError::ReadOnly), "{refused:?}");
     database.run("ALTER SYSTEM RESET default_transaction_read_only").await;
@@ -138,6 +139,7 @@ async fn store_recovers_when_postgres_was_read_only() {
         store.commit(batch(drafts.to_vec()).into()).await.is_ok()
     })
     .await;
+    store.probe().await.unwrap();
     assert_recovers(&store, &drafts, 1).await;
 }
 

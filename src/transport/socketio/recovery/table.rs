@@ -214,7 +214,7 @@ impl RecoveryTable {
 
 impl WaitingSessions for RecoveryTable {
     fn find(&self, claim: &SessionClaim) -> Lookup {
-        let SessionClaim { step: _, pid, space, user, offset, required: _ } = claim;
+        let SessionClaim { pid, space, user, offset, .. } = claim;
         let sessions = self.sessions.lock();
         let (connection, snapshot) = match sessions.get(pid) {
             Some(RecoverableSession::Waiting(it)) if it.belongs_to(space, user.as_ref()) => {
@@ -237,7 +237,7 @@ impl WaitingSessions for RecoveryTable {
         claim: &SessionClaim,
         before: &mut dyn FnMut(&SessionSnapshot),
     ) -> Option<Vec<KeptEvent>> {
-        let SessionClaim { step: _, pid, space, user, offset, required: _ } = claim;
+        let SessionClaim { pid, space, user, offset, .. } = claim;
         // The session ends when this is dropped.
         let session = self.take_waiting(pid, space, user.as_ref())?;
         before(&session.snapshot);

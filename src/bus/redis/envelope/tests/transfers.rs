@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     chat::ports::{
-        ClaimStep, Claims, EventSource, FoundSession, KeptEvent, Rooms, SessionClaim,
-        SessionClaimId, SessionReply, SessionState, TakenSession,
+        ClaimStep, Claims, EventSource, FoundSession, KeptEvent, Rooms, SeenAnnouncement,
+        SessionClaim, SessionClaimId, SessionReply, SessionState, TakenSession,
     },
     domain::{DeviceId, Role, RoomPattern, SignInId, SpacePattern, TokenId},
 };
@@ -14,7 +14,12 @@ pub(super) fn examples() -> Vec<Example> {
     let id = SessionClaimId::from_raw(9);
     let claim = |step, user, offset, required| {
         let (pid, space) = ("secret".into(), Space::from_raw("/shop"));
-        ClusterEvent::SessionClaim(id, SessionClaim { step, pid, space, user, offset, required })
+        let is_taken = step == ClaimStep::Take;
+        let (from, channel) = (NodeId::from_raw("n3"), Channel::from_raw(5).unwrap());
+        let seen = is_taken.then(|| SeenAnnouncement { from, channel, number: 6 });
+        let seen = seen.into_iter().collect();
+        let claim = SessionClaim { step, pid, space, user, offset, required, seen };
+        ClusterEvent::SessionClaim(id, claim)
     };
     let reply = |reply| ClusterEvent::SessionReply { to: NodeId::from_raw("n2"), claim: id, reply };
     let entry = KeptEvent { args: with_bytes(), source: EventSource::Entry(lobby(), seq(4)) };
@@ -52,7 +57,7 @@ pub(super) fn examples() -> Vec<Example> {
         (
             claim(ClaimStep::Take, None, 8, vec![(direct(), seq(3))]),
             "claim",
-            r#"{"id":9,"step":"take","pid":"secret","space":"/shop","offset":8,"required":[[{"space":"/shop","direct":["ann","bob"]},3]]}"#,
+            r#"{"id":9,"step":"take","pid":"secret","space":"/shop","offset":8,"required":[[{"space":"/shop","direct":["ann","bob"]},3]],"seen":[["n3",5,6]]}"#,
         ),
         (reply(SessionReply::Unknown), "claim reply", r#"{"to":"n2","id":9,"what":"unknown"}"#),
         (reply(SessionReply::NotYet), "claim reply", r#"{"to":"n2","id":9,"what":"not yet"}"#),
