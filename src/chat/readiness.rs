@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Chat, cluster::ProbeProgress};
+use super::{Chat, cluster::ProbeProgress, ports::MetricEvent};
 
 /// How long a probe may take. Past it, the part that has it has failed.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -166,8 +166,11 @@ impl Chat {
         let mut failed = Vec::new();
         match stored {
             Ok(Ok(())) if is_bus_connected => {
-                let delivered = self.cluster.wait_for_probe(number);
-                if timeout_at(deadline, delivered).await.is_err() {
+                let (begun_at, delivered) = (Instant::now(), self.cluster.wait_for_probe(number));
+                if timeout_at(deadline, delivered).await.is_ok() {
+                    let elapsed = begun_at.elapsed();
+                    self.metrics.record(MetricEvent::BusProbed { elapsed });
+                } else {
                     failed.extend(self.late_part(number).map(|it| (it, FailureCause::Timeout)));
                 }
             }

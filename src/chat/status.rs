@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Chat,
-    ports::{ApiKey, Carrier, RequestMetrics, Wire},
+    ports::{ApiKey, Carrier, MetricEvent, RequestMetrics, Wire},
 };
 use crate::domain::{ApiScope, KeyRejection, Rejection, Space};
 
@@ -85,6 +85,11 @@ impl Chat {
         } else {
             Ok(())
         }
+    }
+
+    /// Counts a poll of a Socket.IO client.
+    pub fn count_poll(&self) {
+        self.metrics.record(MetricEvent::PollReceived);
     }
 
     /// The counters of the requests of connections over `wire`.

@@ -22,6 +22,7 @@ mod direct_messages;
 mod edits;
 mod escapes;
 mod expiry;
+mod gauges;
 mod guests;
 mod harness;
 mod identity;

@@ -69,6 +69,13 @@ pub enum MetricEvent<'a> {
     },
     /// The store refused a transaction of the journal.
     CommitFailed,
+    /// A polling client of Socket.IO asked for what waits.
+    PollReceived,
+    /// The bus has returned a probe of this node.
+    BusProbed {
+        /// From its commit to its arrival.
+        elapsed: Duration,
+    },
     /// A back end was called.
     BackendCalled {
         /// The back end.

@@ -51,6 +51,8 @@ pub(super) struct Instruments {
     commit_messages: Histogram,
     commits: Histogram,
     commits_failed: Counter,
+    polls: Counter,
+    bus: Histogram,
     backend_calls: Durations<NamedLabels<2>>,
     emitter_packets_dropped: Counter,
     webhook_events: Family<NamedLabels<2>, Counter>,
@@ -74,6 +76,8 @@ impl Instruments {
             commit_messages: Histogram::new(BATCH_BOUNDS),
             commits: durations(),
             commits_failed: Counter::default(),
+            polls: Counter::default(),
+            bus: durations(),
             backend_calls: Family::new_with_constructor(durations),
             emitter_packets_dropped: Counter::default(),
             webhook_events: Family::default(),
@@ -108,6 +112,9 @@ impl Instruments {
         registry.register_with_unit("commit", help, Unit::Seconds, it.commits.clone());
         let help = "Transactions that the store refused";
         registry.register("commits_failed", help, it.commits_failed.clone());
+        registry.register("polls", "Polls of Socket.IO clients", it.polls.clone());
+        let help = "From the commit of a probe until it has come back through the bus";
+        registry.register_with_unit("bus_probe", help, Unit::Seconds, it.bus.clone());
         let help = "Calls of back ends";
         registry.register_with_unit("backend_call", help, Unit::Seconds, it.backend_calls.clone());
         let help = "Packets of Redis emitters that were not understood";
@@ -147,6 +154,10 @@ impl Instruments {
             MetricEvent::CommitFailed => {
                 self.commits_failed.inc();
             }
+            MetricEvent::PollReceived => {
+                self.polls.inc();
+            }
+            MetricEvent::BusProbed { elapsed } => self.bus.observe(elapsed.as_secs_f64()),
             MetricEvent::BackendCalled { backend, elapsed, failure } => {
                 let outcome = failure.map_or("answered", failure_label);
                 let labels = [("backend", backend.as_raw().into()), ("outcome", outcome.into())];

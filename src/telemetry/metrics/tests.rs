@@ -62,6 +62,8 @@ fn busy() -> ProcessMetrics {
         MetricEvent::BatchCommitted { messages: 3, elapsed: millis(2) },
         MetricEvent::BatchCommitted { messages: 600, elapsed: millis(9000) },
         MetricEvent::CommitFailed,
+        MetricEvent::PollReceived,
+        MetricEvent::BusProbed { elapsed: millis(1) },
         MetricEvent::BackendCalled { backend: &backend, elapsed: millis(1), failure: None },
         MetricEvent::BackendCalled {
             backend: &backend,
@@ -105,6 +107,8 @@ fn every_event_is_counted_under_its_labels() {
             r#"roomcast_commit_seconds_bucket{le="0.001"} 1"#,
             "roomcast_commit_seconds_count 3",
             "roomcast_commits_failed_total 1",
+            "roomcast_polls_total 1",
+            "roomcast_bus_probe_seconds_count 1",
             r#"roomcast_backend_call_seconds_count{backend="shop",outcome="status"} 1"#,
             "roomcast_emitter_packets_dropped_total 1",
             r#"roomcast_webhook_events_total{webhook="audit",outcome="delivered"} 2"#,

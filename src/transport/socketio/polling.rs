@@ -67,6 +67,7 @@ impl SocketIoTransport {
     /// Answers with the next packets for the client, once there are any.
     pub(super) async fn poll(&self, key: SessionKey) -> Result<Response<Body>, EngineRejection> {
         let session = &self.find_polling_session(key)?;
+        self.context.chat.count_poll();
         let SessionKey { sid, version, parser: _ } = key;
         let phase = session.close_phase();
         let mut in_progress = PollInProgress::begin(session);
