@@ -6,6 +6,7 @@
 mod backends;
 mod builder;
 mod engines;
+mod reload;
 mod services;
 mod supervisor;
 mod tls;
@@ -14,6 +15,7 @@ mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::{
     runtime,
@@ -24,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    auth::{HashedApiKeys, KeyTokens},
+    auth::{ApiKeyHash, HashedApiKeys, KeyTokens},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, RetentionRules, WebhookTarget,
+        Backends, Chat, ChatParts, ChatRules, Replaceable, RetentionRules, WebhookTarget,
         ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
@@ -34,7 +36,7 @@ use crate::{
     domain::{EmitterMode, ListenAddress, NodeId},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
-    tls::{CertificateError, Certificates},
+    tls::Certificates,
     transport::{
         TransportParts,
         api::{ApiPort, MetricsSource},
@@ -50,11 +52,12 @@ use crate::{
 
 pub use self::builder::ServerBuilder;
 pub use self::engines::{Engines, check_engines};
-use self::services::Services;
+pub use self::reload::ReloadSource;
 pub use self::tls::check as check_certificates;
 pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
+use self::{reload::LiveParts, services::Services};
 
 /// Why the server ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +82,8 @@ fn lines(failures: &[AppError]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs a server until it receives a signal to stop.
-pub fn run(config: &Config) -> Result<(), AppError> {
+/// Runs a server until it receives a signal to stop. SIGHUP reloads the settings.
+pub fn run(config: &Config, source: &ReloadSource<'_>) -> Result<(), AppError> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let result = runtime.block_on(async {
@@ -90,7 +93,7 @@ pub fn run(config: &Config) -> Result<(), AppError> {
         let signals = Signals::listen()?;
         supervisor::print_addresses(&server.addresses, server.admin_address.as_ref())?;
         supervisor::notify(NotifyState::Ready);
-        server.wait_for_stop(signals).await;
+        server.wait_for_stop(signals, source).await;
         supervisor::notify(NotifyState::Stopping);
         server.stop().await
     });
@@ -99,8 +102,9 @@ pub fn run(config: &Config) -> Result<(), AppError> {
     result
 }
 
-/// The signals that stop a server.
+/// The signals to a server.
 struct Signals {
+    hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -110,8 +114,8 @@ impl Signals {
     fn listen() -> Result<Self, Fault> {
         let listen =
             |kind| signal(kind).map_err(|error| Fault::new("signal handler setup failed", error));
-        let terminate = listen(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: listen(SignalKind::interrupt())? })
+        let (hangup, terminate) = (listen(SignalKind::hangup())?, listen(SignalKind::terminate())?);
+        Ok(Self { hangup, terminate, interrupt: listen(SignalKind::interrupt())? })
     }
 }
 
@@ -131,7 +135,7 @@ pub struct Server {
     finish: CancellationToken,
     shared: SharedEngines,
     metrics: Arc<ProcessMetrics>,
-    certificates: Option<Arc<Certificates>>,
+    live: LiveParts,
 }
 
 /// The engines that are closed last. They have no `Debug`.
@@ -174,6 +178,8 @@ impl Server {
         let name = node.clone();
         let emitters = engines::emitters(config, &node)?;
         let metrics = Arc::new(ProcessMetrics::default());
+        let api_keys = Arc::new(HashedApiKeys::new(api_key_entries(config)));
+        let origins = Arc::new(Origins::new(origin_texts(config)));
         let (chat, writer) = Chat::new(ChatParts {
             store: Arc::clone(&store),
             bus: Arc::clone(&bus),
@@ -183,7 +189,7 @@ impl Server {
             ids: Arc::new(RandomIds),
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
             backends: backends::measured(backends, &metrics),
-            api_keys: Arc::new(api_keys(config)),
+            api_keys: Arc::<HashedApiKeys>::clone(&api_keys),
             webhooks: webhooks::parts(config, webhooks, outbox),
             rules: rules(config, node),
         });
@@ -192,13 +198,20 @@ impl Server {
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         let certificates = tls::open(config)?;
-        let certificates_watched = certificates.clone();
-        let services =
-            Services { writer, bus_task, emitters, tokens, certificates: certificates_watched };
+        let live = LiveParts {
+            api_keys,
+            origins: Arc::clone(&origins),
+            rooms: chat.room_rules(),
+            tokens: Arc::clone(&tokens),
+            certificates: certificates.clone(),
+            config: Mutex::new(config.clone()),
+        };
+        let services = Services { writer, bus_task, emitters, tokens, certificates };
         services.start(&chat, &service_tasks, &finish);
         let source = metrics_source(&chat, &metrics);
-        let served = certificates.as_ref();
-        let (addresses, admin_address) = listen(config, &chat, &client_tasks, source, served)?;
+        let served = live.certificates.as_ref();
+        let (addresses, admin_address) =
+            listen(config, (&chat, origins), &client_tasks, source, served)?;
         info!(address = %supervisor::list(&addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
@@ -212,7 +225,7 @@ impl Server {
             finish,
             shared,
             metrics,
-            certificates,
+            live,
         })
     }
 
@@ -226,11 +239,6 @@ impl Server {
         self.admin_address.as_ref()
     }
 
-    /// Reads the certificates again. If they are unusable, the old ones are served.
-    pub fn reload_certificates(&self) -> Result<(), CertificateError> {
-        self.certificates.as_ref().map_or(Ok(()), |it| it.reload())
-    }
-
     /// The number of connections.
     pub fn connections(&self) -> usize {
         self.chat.connections()
@@ -242,13 +250,16 @@ impl Server {
     }
 
     /// Waits for SIGTERM or SIGINT, or for the end of a vital task.
-    async fn wait_for_stop(&self, mut signals: Signals) {
-        // All of them are cancel-safe.
-        tokio::select! {
-            _ = signals.terminate.recv() => info!("stop signal received"),
-            _ = signals.interrupt.recv() => info!("stop signal received"),
-            () = self.client_tasks.draining() => info!("vital task ended early"),
-            () = self.service_tasks.draining() => info!("vital task ended early"),
+    async fn wait_for_stop(&self, mut signals: Signals, source: &ReloadSource<'_>) {
+        loop {
+            // All of them are cancel-safe.
+            tokio::select! {
+                _ = signals.hangup.recv() => self.reload_from(source),
+                _ = signals.terminate.recv() => return info!("stop signal received"),
+                _ = signals.interrupt.recv() => return info!("stop signal received"),
+                () = self.client_tasks.draining() => return info!("vital task ended early"),
+                () = self.service_tasks.draining() => return info!("vital task ended early"),
+            }
         }
     }
 
@@ -288,7 +299,7 @@ impl Server {
 /// Starts to listen. Returns the addresses of clients, and that of back ends, if they have their own.
 fn listen(
     config: &Config,
-    chat: &Arc<Chat>,
+    (chat, origins): (&Arc<Chat>, Arc<Origins>),
     client_tasks: &Tasks,
     metrics: MetricsSource,
     certificates: Option<&Arc<Certificates>>,
@@ -308,7 +319,8 @@ fn listen(
     let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
     let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());
     let addresses = (listener.addresses(), admin_address);
-    let gateway = gateway(config, chat, client_tasks, metrics.clone()).with_proxies(proxies);
+    let gateway = gateway(config, (chat, origins), client_tasks, metrics.clone());
+    let gateway = gateway.with_proxies(proxies);
     client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
     if let Some(admin) = admin {
         let gateway = AdminGateway::new(chat, metrics);
@@ -325,12 +337,10 @@ fn metrics_source(chat: &Arc<Chat>, metrics: &Arc<ProcessMetrics>) -> MetricsSou
 
 fn gateway(
     config: &Config,
-    chat: &Arc<Chat>,
+    (chat, origins): (&Arc<Chat>, Arc<Origins>),
     client_tasks: &Tasks,
     metrics: MetricsSource,
 ) -> Gateway {
-    let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
-    let origins = Arc::new(Origins::new(origins));
     let parts = TransportParts {
         origins: Arc::clone(&origins),
         in_query: config.token.in_query,
@@ -354,7 +364,7 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         devices: config.devices,
         spaces: config.spaces.clone(),
         clock_interval: (config.clock_secs > 0).then(|| Duration::from_secs(config.clock_secs)),
-        rooms: config.rooms(),
+        rooms: Replaceable::new(config.rooms()),
         events: config.events.clone(),
         emitters: if config.emitter.is_empty() { EmitterMode::Off } else { EmitterMode::On },
         retention: RetentionRules {
@@ -366,11 +376,15 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
     }
 }
 
-fn api_keys(config: &Config) -> HashedApiKeys {
-    HashedApiKeys::new(config.api_keys.iter().cloned().map(|settings| {
+fn api_key_entries(config: &Config) -> impl Iterator<Item = (ApiKeyHash, ApiKey)> + use<'_> {
+    config.api_keys.iter().cloned().map(|settings| {
         let ApiKeySettings { name, hash, scopes, spaces, pace } = settings;
         (hash, ApiKey { name: name.into(), scopes, spaces, pace })
-    }))
+    })
+}
+
+fn origin_texts(config: &Config) -> Vec<String> {
+    config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect()
 }
 
 /// The id of this process among the nodes.

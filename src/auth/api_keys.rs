@@ -7,7 +7,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    chat::ports::{ApiKey, ApiKeys, IdSource},
+    chat::{
+        Replaceable,
+        ports::{ApiKey, ApiKeys, IdSource},
+    },
     domain::Token,
 };
 
@@ -48,18 +51,29 @@ pub fn new_api_key(ids: &dyn IdSource) -> Token {
 
 /// The keys of the settings.
 #[derive(Debug, Default)]
-pub struct HashedApiKeys(HashMap<ApiKeyHash, Arc<ApiKey>>);
+pub struct HashedApiKeys(Replaceable<HashMap<ApiKeyHash, Arc<ApiKey>>>);
 
 impl HashedApiKeys {
     /// These keys.
     pub fn new(keys: impl IntoIterator<Item = (ApiKeyHash, ApiKey)>) -> Self {
-        Self(keys.into_iter().map(|(hash, key)| (hash, Arc::new(key))).collect())
+        Self(Replaceable::new(by_hash(keys)))
     }
+
+    /// Replaces all keys. Requests that were admitted go on.
+    pub fn replace(&self, keys: impl IntoIterator<Item = (ApiKeyHash, ApiKey)>) {
+        self.0.replace(by_hash(keys));
+    }
+}
+
+fn by_hash(
+    keys: impl IntoIterator<Item = (ApiKeyHash, ApiKey)>,
+) -> HashMap<ApiKeyHash, Arc<ApiKey>> {
+    keys.into_iter().map(|(hash, key)| (hash, Arc::new(key))).collect()
 }
 
 impl ApiKeys for HashedApiKeys {
     fn find(&self, key: &Token) -> Option<Arc<ApiKey>> {
-        self.0.get(&ApiKeyHash::of(key)).cloned()
+        self.0.get().get(&ApiKeyHash::of(key)).cloned()
     }
 }
 

@@ -81,29 +81,34 @@ pub struct Keys {
 impl Keys {
     /// Reads all files. Remote sets are fetched later, every `refresh`.
     pub fn open(options: &[KeyOptions], refresh: Duration) -> Result<Self, KeysError> {
-        let mut keys = Self { fixed: Vec::new(), sources: jwks_sources(options, refresh)? };
+        Ok(Self { sources: jwks_sources(options, refresh)?, fixed: Self::read_files(options)? })
+    }
+
+    /// Reads the keys that are in the settings and in files.
+    pub fn read_files(options: &[KeyOptions]) -> Result<Vec<Key>, KeysError> {
+        let mut fixed = Vec::new();
         for (place, KeyOptions { location, id }) in options.iter().enumerate() {
             let (number, id) = (place + 1, id.as_deref());
             match location {
                 KeyLocation::Secret(secret, algorithm) => {
                     let key = Key::secret(secret, *algorithm, id);
-                    keys.fixed.push(key.map_err(invalid_key(number, None))?);
+                    fixed.push(key.map_err(invalid_key(number, None))?);
                 }
                 KeyLocation::SecretFile(path, algorithm) => {
                     let secret =
                         read_key_file(path).map_err(|error| KeysError::File(number, error))?;
                     let key = Key::secret(&secret, *algorithm, id);
-                    keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
+                    fixed.push(key.map_err(invalid_key(number, Some(path)))?);
                 }
                 KeyLocation::PemFile(path, algorithm) => {
                     let key = Key::pem(&read_public_key_file(number, path)?, *algorithm, id);
-                    keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
+                    fixed.push(key.map_err(invalid_key(number, Some(path)))?);
                 }
-                KeyLocation::JwksFile(path) => keys.fixed.extend(set(number, path)?),
+                KeyLocation::JwksFile(path) => fixed.extend(set(number, path)?),
                 KeyLocation::JwksUrl(_) => (),
             }
         }
-        Ok(keys)
+        Ok(fixed)
     }
 }
 

@@ -92,7 +92,7 @@ impl Chat {
                     .await
             }
             Action::Join { user, room, role } => {
-                let role = role.unwrap_or_else(|| self.rules.rooms.default_role(&room));
+                let role = role.unwrap_or_else(|| self.rules.rooms.get().default_role(&room));
                 self.begin_change(actor, user, &room, MemberChange::Assign(role)).await
             }
             Action::Leave { user, room } => {

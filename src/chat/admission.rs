@@ -147,7 +147,7 @@ impl Chat {
         room: &RoomName,
     ) -> Result<(), Rejection> {
         let grant = claims.rooms.grant(room);
-        let join_mode = self.rules.rooms.join_mode(room, grant, claims.global_role());
+        let join_mode = self.rules.rooms.get().join_mode(room, grant, claims.global_role());
         if grant == Grant::Closed {
             return Err(Rejection::RoomForbidden);
         }

@@ -27,6 +27,7 @@ mod posting;
 mod publisher;
 mod readiness;
 mod reads;
+mod replaceable;
 mod request;
 mod revocations;
 mod room_changes;
@@ -61,6 +62,7 @@ pub use self::{
         ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
     },
     readiness::{FailureCause, NodePart, PartFailure, Readiness},
+    replaceable::Replaceable,
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
         RoomPost, UserPresence,
@@ -135,7 +137,7 @@ pub struct ChatRules {
     /// The spaces in addition to `/`.
     pub spaces: Vec<SpacePattern>,
     /// The rooms and their access rules.
-    pub rooms: RoomRules,
+    pub rooms: Replaceable<RoomRules>,
     /// What happens to events that are not in the built-in vocabulary.
     pub events: EventRules,
     /// Whether back ends publish through Redis.
@@ -255,6 +257,11 @@ impl Chat {
     /// The size limits.
     pub fn limits(&self) -> &Limits {
         &self.rules.limits
+    }
+
+    /// The rules of rooms, which may be replaced.
+    pub fn room_rules(&self) -> Replaceable<RoomRules> {
+        self.rules.rooms.clone()
     }
 
     /// The number of rooms that a user may be a member of.

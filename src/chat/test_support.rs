@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{
-    ChatRules, RetentionRules,
+    ChatRules, Replaceable, RetentionRules,
     event::{Delivery, Event, MissedEntries, MissedRun},
     ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     publisher::Publisher,
@@ -33,7 +33,7 @@ pub(crate) fn rules(node: NodeId) -> ChatRules {
         events: EventRules::default(),
         emitters: EmitterMode::Off,
         clock_interval: None,
-        rooms: RoomRules::default(),
+        rooms: Replaceable::new(RoomRules::default()),
         retention: RetentionRules::default(),
         node,
     }

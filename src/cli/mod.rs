@@ -26,7 +26,7 @@ use self::key::KeyCommand;
 use self::remote::RemoteCommand;
 use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
-    app,
+    app::{self, ReloadSource},
     config::{self, Config, Flag, Problems, Sources},
     telemetry,
 };
@@ -75,7 +75,7 @@ enum Command {
 }
 
 /// The sources of settings, and some settings.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct SettingsArgs {
     /// Read this file instead of roomcast.toml
     #[arg(long, global = true, value_name = "FILE")]
@@ -115,12 +115,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Some(Command::Remote(remote)) => return remote.run(|| line.settings.load()),
         other => other.unwrap_or(Command::Serve),
     };
-    let config = match line.settings.load() {
+    let settings = line.settings;
+    let config = match settings.load() {
         Ok(config) => config,
         Err(problems) => return print_error(BAD_SETTING, problems),
     };
     match command {
-        Command::Serve => serve(&config),
+        Command::Serve => serve(&config, &settings),
         Command::Token(token) => token.issue(&config),
         Command::CheckToken(checked) => checked.check(&config),
         _ => check_config(&config),
@@ -129,8 +130,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
 
 impl SettingsArgs {
     /// The settings of file, environment and flags together.
-    fn load(self) -> Result<Config, Problems> {
-        let Self { config, listen, data, log_format, log_filter, set } = self;
+    fn load(&self) -> Result<Config, Problems> {
+        let Self { config, listen, data, log_format, log_filter, set } = self.clone();
         let any = set.into_iter().map(|(key, value)| Flag { name: "--set", key, value });
         let named = [
             ("--listen", "listen", listen),
@@ -146,14 +147,16 @@ impl SettingsArgs {
 }
 
 /// Runs the server until it receives a signal to stop.
-fn serve(config: &Config) -> ExitCode {
-    if let Err(error) = telemetry::start(config.log_format, &config.log_filter) {
-        return print_error(FAULT, error);
-    }
+fn serve(config: &Config, settings: &SettingsArgs) -> ExitCode {
+    let log_filter = match telemetry::start(config.log_format, &config.log_filter) {
+        Ok(log_filter) => log_filter,
+        Err(error) => return print_error(FAULT, error),
+    };
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    match app::run(config) {
+    let source = ReloadSource { read: &|| settings.load(), log_filter };
+    match app::run(config, &source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => print_failure(&failure),
     }

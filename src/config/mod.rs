@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod backends;
+mod changes;
 mod check;
 mod choice;
 mod engines;
@@ -41,6 +42,7 @@ use crate::{
 
 pub use api_keys::{API_SCOPES, ApiKeySettings, scope as api_scope};
 pub use backends::{BackendSettings, BackendUrl};
+pub use changes::Changes;
 pub use engines::{Address, BusKind, StoreKind};
 pub use limits::LimitSettings;
 pub use origin::AllowedOrigin;

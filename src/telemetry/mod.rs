@@ -11,10 +11,11 @@ use std::io::{self, IsTerminal as _};
 use serde::{Deserialize, Serialize};
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
+    EnvFilter, Layer as _, Registry,
     filter::{FilterExt as _, FilterFn},
     fmt::MakeWriter,
-    layer::SubscriberExt as _,
+    layer::{Filter, SubscriberExt as _},
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -59,6 +60,9 @@ pub enum LogError {
     /// The process has a log already.
     #[error("the process has a log already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// The filter cannot be replaced.
+    #[error(transparent)]
+    Reload(#[from] reload::Error),
 }
 
 /// The text is not a filter.
@@ -68,15 +72,27 @@ pub enum LogError {
 )]
 pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
 
-/// Starts the log of this process.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
-    let colours = io::stderr().is_terminal();
-    match format {
-        LogFormat::Text if colours => text(filter, io::stderr, Colours::On)?.try_init()?,
-        LogFormat::Text => text(filter, io::stderr, Colours::Off)?.try_init()?,
-        LogFormat::Json => json(filter, io::stderr)?.try_init()?,
+/// The filter of the log of this process, which can be replaced.
+#[derive(Clone, Debug)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Filters by `filter` from now on.
+    pub fn replace(&self, filter: &str) -> Result<(), LogError> {
+        let filter = EnvFilter::try_new(filter).map_err(InvalidFilter)?;
+        Ok(self.0.reload(filter)?)
     }
-    Ok(())
+}
+
+/// Starts the log of this process.
+pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, LogError> {
+    let colours = if io::stderr().is_terminal() { Colours::On } else { Colours::Off };
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter).map_err(InvalidFilter)?);
+    match format {
+        LogFormat::Text => text(filter, io::stderr, colours).try_init()?,
+        LogFormat::Json => json_lines(filter, io::stderr).try_init()?,
+    }
+    Ok(LogFilter(handle))
 }
 
 /// Whether `filter` is valid.
@@ -93,18 +109,14 @@ enum Colours {
 }
 
 /// Lines of text.
-fn text<W>(
-    filter: &str,
-    writer: W,
-    colours: Colours,
-) -> Result<impl Subscriber + Send + Sync + use<W>, InvalidFilter>
+fn text<F, W>(filter: F, writer: W, colours: Colours) -> impl Subscriber + Send + Sync + use<F, W>
 where
+    F: Filter<Registry> + Send + Sync + 'static,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours == Colours::On);
-    let passes = EnvFilter::try_new(filter)?.and(payload_filter());
-    Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(payload_filter())))
 }
 
 /// One JSON object per line; fields are beside the message, under their dotted names.
@@ -115,13 +127,20 @@ pub fn json<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    Ok(json_lines(EnvFilter::try_new(filter)?, writer))
+}
+
+fn json_lines<F, W>(filter: F, writer: W) -> impl Subscriber + Send + Sync + use<F, W>
+where
+    F: Filter<Registry> + Send + Sync + 'static,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_span_list(false)
         .with_writer(writer);
-    let passes = EnvFilter::try_new(filter)?.and(payload_filter());
-    Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(payload_filter())))
 }
 
 /// [`may_be_logged`] as a filter. The hint says that the level alone decides nothing: without it,
@@ -189,7 +208,8 @@ mod tests {
     fn libraries_that_print_payloads_are_not_logged_below_info() {
         for filter in ["trace", "socketioxide=trace,engineioxide=trace,sqlx=trace,trace"] {
             let buffer = LogBuffer::default();
-            with_default(text(filter, buffer.writer(), Colours::Off).unwrap(), log_samples);
+            let filter = EnvFilter::try_new(filter).unwrap();
+            with_default(text(filter, buffer.writer(), Colours::Off), log_samples);
             let text = buffer.text();
             assert!(!text.contains("payload"), "{text}");
             for line in ["harmless", "another crate", "own detail"] {
@@ -212,9 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_filter_decides_about_the_next_lines() {
+        let (buffer, filter) = (LogBuffer::default(), EnvFilter::try_new("warn").unwrap());
+        let (filter, handle) = reload::Layer::new(filter);
+        let log_filter = LogFilter(handle);
+        with_default(text(filter, buffer.writer(), Colours::Off), || {
+            info!("line one");
+            log_filter.replace("info").unwrap();
+            info!("line two");
+            assert!(log_filter.replace("roomcast=loud").is_err());
+            info!("line three");
+            log_filter.replace("warn").unwrap();
+            info!("line four");
+        });
+        let text = buffer.text();
+        let lines = ["one", "two", "three", "four"].map(|it| text.contains(&format!("line {it}")));
+        assert_eq!(lines, [false, true, true, false], "{text}");
+    }
+
+    #[test]
     fn text_has_no_colours_outside_a_terminal() {
         let buffer = LogBuffer::default();
-        with_default(text("info", buffer.writer(), Colours::Off).unwrap(), log_samples);
+        let filter = EnvFilter::try_new("info").unwrap();
+        with_default(text(filter, buffer.writer(), Colours::Off), log_samples);
         assert!(!buffer.text().contains('\u{1b}'));
     }
 

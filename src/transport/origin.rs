@@ -2,12 +2,12 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::domain::Rejection;
+use crate::{chat::Replaceable, domain::Rejection};
 
 /// The origins whose pages may connect besides those of this host.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    allowed: Vec<OriginPattern>,
+    allowed: Replaceable<Vec<OriginPattern>>,
 }
 
 /// Allowed origins, in lower case and as browsers write them.
@@ -23,6 +23,13 @@ impl Origins {
     /// Allows these origins, written `scheme://host` or `scheme://host:port` in lower case. A host
     /// that begins with `*.` matches all hosts below it, at any depth, but not the host itself.
     pub fn new(allowed: Vec<String>) -> Self {
+        let origins = Self::default();
+        origins.replace(allowed);
+        origins
+    }
+
+    /// Allows these origins instead. Open connections stay.
+    pub fn replace(&self, allowed: Vec<String>) {
         let allowed = allowed.into_iter().map(|text| match text.split_once("://*.") {
             Some((scheme, host)) => OriginPattern::Subdomains {
                 before: format!("{scheme}://"),
@@ -30,7 +37,7 @@ impl Origins {
             },
             None => OriginPattern::Exact(text),
         });
-        Self { allowed: allowed.collect() }
+        self.allowed.replace(allowed.collect());
     }
 
     /// Checks the origin of a request.
@@ -46,7 +53,7 @@ impl Origins {
         let text = origin.to_str().map_err(|_error| Rejection::OriginForbidden)?;
         if is_same_host(text, headers.get(header::HOST)) {
             Ok(None)
-        } else if self.allowed.iter().any(|allowed| allowed.allows(text)) {
+        } else if self.allowed.get().iter().any(|allowed| allowed.allows(text)) {
             Ok(Some(origin.clone()))
         } else {
             Err(Rejection::OriginForbidden)

@@ -3,14 +3,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use roomcast::{
-    app::{Engines, Server},
+    app::{AppError, Engines, Server},
     auth::{self, KeyTokens},
     bus::{BusFault, BusPath, MemoryBus},
     chat::ports::{
         Backend, Claims, Clock as _, DenialSnapshot, Store as _, Tokens as _, WebhookOutbox,
     },
     clock::SystemClock,
-    config::{Config, StoreKind},
+    config::{Changes, Config, StoreKind},
     domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
     store::{MemoryNodes, MemoryStore},
 };
@@ -189,6 +189,13 @@ impl TestServer {
         let secret = if own.is_empty() { in_data() } else { own.clone() };
         let token = KeyTokens::new(&secret, Arc::new(SystemClock)).issue(claims).unwrap();
         token.expose().to_owned()
+    }
+
+    /// Reloads the settings of the start with changes.
+    pub(crate) fn reload(&self, edit: impl FnOnce(&mut Config)) -> Result<Changes, AppError> {
+        let mut config = self.config.clone();
+        edit(&mut config);
+        self.server.reload(&config)
     }
 
     /// The number of connections.

@@ -38,6 +38,7 @@ mod names;
 mod presence;
 mod read_state;
 mod recovery;
+mod reload;
 mod restart;
 mod rights;
 mod rooms;

@@ -21,7 +21,10 @@ use super::{
     jwks::{JwksSource, RefreshMode},
 };
 use crate::{
-    chat::ports::{Claims, Clock, Fault, Tokens},
+    chat::{
+        Replaceable,
+        ports::{Claims, Clock, Fault, Tokens},
+    },
     domain::{Rejection, Secret, Token},
 };
 
@@ -44,7 +47,9 @@ pub struct TokenRules {
 pub struct KeyTokens {
     signing: EncodingKey,
     own: Key,
-    others: Keys,
+    /// The keys of other issuers that do not change by themselves.
+    fixed: Replaceable<Vec<Key>>,
+    sources: Vec<Arc<JwksSource>>,
     rules: Arc<TokenRules>,
     clock: Arc<dyn Clock>,
 }
@@ -61,7 +66,8 @@ impl KeyTokens {
         Self {
             signing: EncodingKey::from_secret(secret.expose()),
             own: Key::own(secret),
-            others: Keys::default(),
+            fixed: Replaceable::default(),
+            sources: Vec::new(),
             rules: Arc::default(),
             clock,
         }
@@ -70,12 +76,19 @@ impl KeyTokens {
     /// The same with further keys and other rules.
     #[must_use]
     pub fn with(self, others: Keys, rules: TokenRules) -> Self {
-        Self { others, rules: Arc::new(rules), ..self }
+        let Keys { fixed, sources } = others;
+        Self { fixed: Replaceable::new(fixed), sources, rules: Arc::new(rules), ..self }
+    }
+
+    /// Replaces the keys of other issuers that do not change by themselves. Connections live until their
+    /// tokens expire.
+    pub fn replace_keys(&self, fixed: Vec<Key>) {
+        self.fixed.replace(fixed);
     }
 
     /// The sets of keys that have to be fetched by [`JwksSource::run`].
     pub fn sources(&self) -> &[Arc<JwksSource>] {
-        &self.others.sources
+        &self.sources
     }
 
     /// Verifies `token` at `now`.
@@ -107,8 +120,8 @@ impl KeyTokens {
         if signed_by(&self.own) {
             return Ok(Signer::Own);
         }
-        let fetched = || self.others.sources.iter().map(|source| source.keys());
-        if self.others.fixed.iter().any(&mut signed_by)
+        let fetched = || self.sources.iter().map(|source| source.keys());
+        if self.fixed.get().iter().any(&mut signed_by)
             || fetched().any(|set| set.iter().any(&mut signed_by))
         {
             return Ok(Signer::Other);
@@ -124,13 +137,13 @@ impl KeyTokens {
     /// Returns "temporarily unavailable" instead of a refusal while keys were never fetched:
     /// otherwise a restart would sign users out for as long as their site is down.
     fn unless_keys_missing(&self, refused: TokenError) -> TokenError {
-        let complete = self.others.sources.iter().all(|source| source.is_loaded());
+        let complete = self.sources.iter().all(|source| source.is_loaded());
         if complete { refused } else { TokenError::KeysNotLoaded }
     }
 
     /// Whether a fetch may bring the key of this token, and whether it may be requested.
     fn refresh_mode(&self, parts: &TokenParts<'_>) -> Option<RefreshMode> {
-        let sources = &self.others.sources;
+        let sources = &self.sources;
         // Sets hold only public keys.
         if sources.is_empty() || parts.algorithm.family() == AlgorithmFamily::Hmac {
             return None;
@@ -140,13 +153,13 @@ impl KeyTokens {
             return sources.iter().any(|it| !it.is_loaded()).then_some(RefreshMode::WaitOnly);
         };
         let known = |keys: &[Key]| keys.iter().any(|key| key.has_id(name));
-        let known = known(&self.others.fixed) || sources.iter().any(|it| known(&it.keys()));
+        let known = known(&self.fixed.get()) || sources.iter().any(|it| known(&it.keys()));
         (!known).then_some(RefreshMode::Request)
     }
 
     /// Waits until the sets are up to date, or until the timeout.
     async fn wait_for_refresh(&self, mode: RefreshMode) {
-        let all = join_all(self.others.sources.iter().map(|source| source.wait_for_refresh(mode)));
+        let all = join_all(self.sources.iter().map(|source| source.wait_for_refresh(mode)));
         if timeout(KEYS_WAIT_MAX, all).await.is_err() {
             debug!("token key fetch wait timed out");
         }

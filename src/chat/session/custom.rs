@@ -113,7 +113,7 @@ impl Session {
 
     /// The role that a new guest would have in a room. `None` if guests may not join it.
     fn anonymous_role(&self, room: &RoomName) -> Option<Role> {
-        let rooms = &self.chat.rules.rooms;
+        let rooms = self.chat.rules.rooms.get();
         match rooms.join_mode(room, Grant::Open, GlobalRole::User)? {
             JoinMode::As(role) | JoinMode::OwnerIfFirst(role) => Some(role),
             JoinMode::FounderOnly => None,

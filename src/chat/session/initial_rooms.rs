@@ -28,7 +28,7 @@ impl Session {
             // The back end is asked only about rooms that the user is not in.
             prior = Some(load_memberships(Vec::new()).await?);
         }
-        let joins = self.approved(claimed, self.joins(claimed, self.rooms())).await?;
+        let joins = self.approved(claimed, self.joins(claimed, &self.rooms())).await?;
         if !claimed.name_claim.has_memberships() || !joins.is_empty() {
             prior = Some(load_memberships(joins).await?);
         } else if prior.is_none() {
@@ -37,7 +37,8 @@ impl Session {
         if prior == Some(PriorMembership::New) && self.origin.continues.is_none() {
             // A known user's rooms are the stored memberships: the client may remember rooms that
             // the user has left meanwhile.
-            let joins = self.joins(claimed, self.origin.since.keys().collect());
+            let remembered = self.origin.since.keys().cloned().collect();
+            let joins = self.joins(claimed, &remembered);
             let joins = self.approved(claimed, joins).await?;
             if !joins.is_empty() {
                 load_memberships(joins).await?;
@@ -48,20 +49,20 @@ impl Session {
 
     /// The rooms that each user joins automatically, with the requested room instead of the lobby. A
     /// session that is continued stays in its rooms.
-    fn rooms(&self) -> BTreeSet<&RoomName> {
+    fn rooms(&self) -> BTreeSet<RoomName> {
         if self.origin.continues.is_some() {
             return BTreeSet::new();
         }
-        let asked = &self.origin.room;
-        let auto_join = self.chat.rules.rooms.auto_join.iter();
+        let (asked, rules) = (&self.origin.room, self.chat.rules.rooms.get());
+        let auto_join = rules.auto_join.iter();
         let auto_join = auto_join.filter(|room| asked.is_none() || **room != RoomName::lobby());
-        auto_join.chain(asked).collect()
+        auto_join.chain(asked).cloned().collect()
     }
 
     /// The joins of those of these rooms that the user may join and is not yet a member of.
-    fn joins(&self, claimed: &ClaimedIdentity, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
+    fn joins(&self, claimed: &ClaimedIdentity, rooms: &BTreeSet<RoomName>) -> Vec<Change> {
         let ClaimedIdentity { name_claim, claims, .. } = claimed;
-        let (rules, global_role) = (&self.chat.rules.rooms, claims.global_role());
+        let (rules, global_role) = (self.chat.rules.rooms.get(), claims.global_role());
         let join = |room: &RoomName| {
             let conversation = Conversation::Room(room.clone());
             if name_claim.member(&conversation).is_some() {
@@ -72,7 +73,7 @@ impl Session {
             let (user, what) = (claims.user.clone(), MemberChange::Join(join_mode));
             Some(Change { place, user, what, rooms_max: self.chat.rooms_max() })
         };
-        rooms.into_iter().filter_map(join).collect()
+        rooms.iter().filter_map(join).collect()
     }
 
     /// Those of these joins that a back end accepts, if one decides about joins.

@@ -21,7 +21,7 @@ impl Session {
         answer: ReplyCallback,
     ) {
         let room = self.room_or_default(room);
-        let role = role.unwrap_or_else(|| self.chat.rules.rooms.default_role(&room));
+        let role = role.unwrap_or_else(|| self.chat.rules.rooms.get().default_role(&room));
         let role = match self.may_invite(&room, &user, role).await {
             Ok(role) => role,
             Err(rejection) => return answer(Err(rejection)),

@@ -102,7 +102,7 @@ impl Session {
     async fn join_change(&self, room: &RoomName) -> Result<(UserConnectionId, Change), Rejection> {
         let identity = self.identity()?;
         let (grant, global_role) = (identity.rights.rooms.grant(room), identity.rights.global_role);
-        let join_mode = self.chat.rules.rooms.join_mode(room, grant, global_role);
+        let join_mode = self.chat.rules.rooms.get().join_mode(room, grant, global_role);
         let join_mode = join_mode.ok_or(Rejection::RoomForbidden)?;
         let join_mode = self.approve_join(identity.acting_user(), room, join_mode).await?;
         let change = self.change_of(room, MemberChange::Join(join_mode))?;

@@ -23,7 +23,7 @@ use crate::{
     auth::KeyTokens,
     bus::{LocalBus, MemoryBus},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, Replaceable, RetentionRules,
         ports::{Bus, NoApiKeys, NoMetrics, Nodes, Store},
     },
     clock::{RandomIds, SystemClock},
@@ -130,7 +130,7 @@ impl Stack {
                 events: EventRules::default(),
                 emitters: EmitterMode::Off,
                 clock_interval: None,
-                rooms: RoomRules::default(),
+                rooms: Replaceable::new(RoomRules::default()),
                 retention: RetentionRules::default(),
                 node,
             },

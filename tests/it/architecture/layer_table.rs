@@ -234,6 +234,7 @@ pub(super) const LAYERS: [Layer; 18] = [
             "axum",
             "futures_util",
             "http",
+            "parking_lot",
             "sd_notify",
             "thiserror",
             "time",

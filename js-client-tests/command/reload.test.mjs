@@ -1,0 +1,81 @@
+// SIGHUP under load: a good file takes effect, a bad one changes nothing, and no client notices.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { apiKey, askApi, MANAGE_KEY } from "../support/api.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const expectedLog = [/settings not reloaded/, /settings changed that need a restart/];
+
+const { sha256 } = apiKey("manager", MANAGE_KEY, []);
+const WITH_KEY = `[[api_keys]]\nname = "manager"\nsha256 = "${sha256}"\nscopes = ["read"]\n`;
+
+test("SIGHUP reloads a good file, and a bad one changes nothing", async (t) => {
+  const home = await mkdtemp(path.join(tmpdir(), "roomcast-reload-"));
+  t.after(() => rm(home, { recursive: true }));
+  const config = path.join(home, "roomcast.toml");
+  await writeFile(config, "");
+  const server = await serverForThisTest(t, { config, expectedLog });
+  const load = await startLoad(t, server);
+
+  assert.equal((await askApi(server, "users")).status, 401);
+  await reload(WITH_KEY, /INFO.*settings reloaded.*api_keys/);
+  assert.equal((await askApi(server, "users")).status, 200);
+
+  for (const [text, problem] of [
+    ["origins = [", /roomcast\.toml/],
+    ['gests = "off"', /gests/],
+    [`${WITH_KEY}[token]\nkeys = [{ pem_file = "/nowhere.pem", algorithm = "ES256" }]`, /nowhere/],
+  ]) {
+    await reload(text, problem);
+    assert.match(server.log.at(-1), /ERROR.*settings not reloaded/);
+    assert.equal((await askApi(server, "users")).status, 200, "the last good settings count");
+  }
+
+  await reload("clock_secs = 9\n", /WARN.*need a restart.*clock_secs/);
+  assert.equal((await askApi(server, "users")).status, 401);
+  await load.end();
+
+  /** Writes a file, sends SIGHUP, and waits for a line of the log. */
+  async function reload(text, line) {
+    await writeFile(config, text);
+    const before = server.log.length;
+    process.kill(server.pid, "SIGHUP");
+    await waitUntil(`${line} in the log`, async () =>
+      server.log.slice(before).some((it) => line.test(it)),
+    );
+  }
+});
+
+/** Clients of all kinds that send messages until the end. None may be refused or disconnected. */
+async function startLoad(t, server) {
+  const room = unique("room");
+  const clients = [];
+  for (const it of [wsJson, ...ALL_SOCKET_IO]) {
+    clients.push(await joinAsGuest(t, it, server, "sender", { room }));
+  }
+  let isOver = false;
+  const sending = clients.map(async (it) => {
+    let sent = 0;
+    for (; !isOver; sent += 1) assertOk(await it.ask("send message", { msg: sent }));
+    return sent;
+  });
+  return {
+    async end() {
+      isOver = true;
+      const sent = await Promise.all(sending);
+      assert.ok(sent.every((it) => it > 0));
+      for (const it of clients) assert.deepEqual(it.take("closing"), []);
+    },
+  };
+}
