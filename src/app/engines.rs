@@ -158,7 +158,7 @@ async fn warnings(config: &Config) -> Result<Vec<String>, AppError> {
     if failures.is_empty() { Ok(warnings) } else { Err(AppError::Settings(failures)) }
 }
 
-fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOptions {
+pub(super) fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOptions {
     PostgresOptions {
         url: Secret::from_raw(address.expose().as_bytes()),
         node: node.clone(),

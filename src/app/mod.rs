@@ -5,6 +5,7 @@
 
 mod backends;
 mod builder;
+pub mod data;
 mod engines;
 mod reload;
 mod services;

@@ -4,6 +4,7 @@
 //! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token or request.
 
 mod contract;
+mod data;
 mod documents;
 mod key;
 mod remote;
@@ -21,6 +22,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, e
 use tracing::warn;
 
 use self::contract::ContractArgs;
+use self::data::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 use self::documents::{CompletionsArgs, ManArgs};
 use self::key::KeyCommand;
 use self::remote::RemoteCommand;
@@ -62,6 +64,14 @@ enum Command {
     Key(KeyCommand),
     /// Print the events and their payloads, for programs
     Contract(ContractArgs),
+    /// Copy the data directory to DIR, also while a server uses it
+    Backup(BackupArgs),
+    /// Make the backup in DIR the data directory
+    Restore(RestoreArgs),
+    /// Write all that is stored to FILE, as lines of JSON
+    Export(ExportArgs),
+    /// Fill an empty store with the export in FILE
+    Import(ImportArgs),
     /// Check the settings without starting the server
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -124,6 +134,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Command::Serve => serve(&config, &settings),
         Command::Token(token) => token.issue(&config),
         Command::CheckToken(checked) => checked.check(&config),
+        Command::Backup(backup) => backup.run(&config),
+        Command::Restore(restore) => restore.run(&config),
+        Command::Export(export) => export.run(&config),
+        Command::Import(import) => import.run(&config),
         _ => check_config(&config),
     }
 }

@@ -7,10 +7,18 @@ mod memory;
 mod postgres;
 mod sql;
 mod sqlite;
+mod transfer;
 
 #[cfg(test)]
 pub(crate) mod contract;
 
 pub use memory::{MemoryNodes, MemoryStore};
-pub use postgres::{PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning};
-pub use sqlite::{MigrationError, SqliteError, SqliteOptions, SqliteStore};
+pub use postgres::{
+    PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning, export_postgres,
+    import_postgres,
+};
+pub use sqlite::{
+    MigrationError, SqliteError, SqliteOptions, SqliteStore, backup_sqlite, export_sqlite,
+    import_sqlite, restore_sqlite,
+};
+pub use transfer::{DataError, DatabaseSummary, EpochChoice, ExportWriter, ImportReader, Progress};

@@ -21,6 +21,7 @@ mod outbox;
 mod pool;
 mod presence;
 mod read;
+mod transfer;
 mod trim;
 mod users;
 mod webhooks;
@@ -38,7 +39,9 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, migrate::MigrateError, postgres::PgConnectOptions,
+    ConnectOptions as _, Connection as _,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
 };
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -47,6 +50,7 @@ use self::pool::{Pool, with_connection};
 pub use self::{
     error::{PostgresError, PostgresWarning},
     nodes::PostgresNodes,
+    transfer::{export as export_postgres, import as import_postgres},
 };
 use crate::{
     chat::ports::{
@@ -61,6 +65,9 @@ use crate::{
 
 /// The longest wait for a migration, whether this node or another one runs it.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
+
+/// The versions of the schema.
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
 
 /// Stores in a PostgreSQL database.
 #[derive(Debug)]
@@ -273,7 +280,7 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), PostgresError> {
     let settings =
         "SET client_min_messages = error; SET statement_timeout = 0; SET lock_timeout = 0";
     sqlx::raw_sql(settings).execute(&mut connection).await?;
-    let migrated = sqlx::migrate!("src/store/postgres/migrations").run(&mut connection).await;
+    let migrated = MIGRATIONS.run(&mut connection).await;
     migrated.map_err(|error| match error {
         MigrateError::Execute(error) => error.into(),
         error => PostgresError::Migration(error),

@@ -15,6 +15,9 @@ use crate::domain::Synchronous;
 /// Statements that a connection keeps prepared: more than there are.
 const PREPARED_MAX: usize = 128;
 
+/// The file that the process of a directory has locked.
+pub(super) const LOCK: &str = "roomcast.lock";
+
 /// Opens connections, all with the same settings.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
@@ -91,7 +94,7 @@ pub(super) fn prepare_directory(options: &SqliteOptions) -> Result<File, SqliteE
 }
 
 /// Messages are private: a directory that is created here is accessible to its owner alone.
-fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
+pub(super) fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -102,14 +105,14 @@ fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
 
 /// Opens a file; a new one is accessible to its owner alone. SQLite gives its other files the mode
 /// of the database.
-fn open_private_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
+pub(super) fn open_private_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.create(true).open(path)
 }
 
-fn lock_directory(directory: &Path) -> Result<File, SqliteError> {
-    let path = directory.join("roomcast.lock");
+pub(super) fn lock_directory(directory: &Path) -> Result<File, SqliteError> {
+    let path = directory.join(LOCK);
     let opened = open_private_file(&path, File::options().truncate(false).write(true));
     let file = opened.map_err(|source| SqliteError::Lock { path: path.clone(), source })?;
     match file.try_lock() {
@@ -117,4 +120,11 @@ fn lock_directory(directory: &Path) -> Result<File, SqliteError> {
         Err(TryLockError::WouldBlock) => Err(SqliteError::InUse { path: directory.to_owned() }),
         Err(TryLockError::Error(source)) => Err(SqliteError::Lock { path, source }),
     }
+}
+
+/// Makes a file accessible to its owner alone.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(())
 }

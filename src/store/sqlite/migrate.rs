@@ -53,6 +53,29 @@ pub(super) fn migrate(
     migrations: &[Migration],
 ) -> Result<(), MigrationError> {
     connection.execute_batch(CREATE_TABLE)?;
+    for migration in find_pending(connection, migrations)? {
+        apply(connection, migration)
+            .map_err(|error| MigrationError::Failed(migration.version, error))?;
+    }
+    Ok(())
+}
+
+/// The version of a database, if all of its migrations are known.
+pub(super) fn known_version(
+    connection: &Connection,
+    migrations: &Migrator,
+) -> Result<i64, MigrationError> {
+    let pending = find_pending(connection, &migrations.migrations)?;
+    let is_applied = |it: &&Migration| pending.iter().all(|other| other.version != it.version);
+    let applied = migrations.migrations.iter().filter(is_applied);
+    Ok(applied.map(|it| it.version).max().unwrap_or_default())
+}
+
+/// The migrations that are not applied. An error if others are.
+fn find_pending<'a>(
+    connection: &Connection,
+    migrations: &'a [Migration],
+) -> Result<Vec<&'a Migration>, MigrationError> {
     let mut applied = find_applied(connection)?;
     let mut pending = Vec::new();
     for migration in migrations {
@@ -65,11 +88,7 @@ pub(super) fn migrate(
     if let Some((later, _)) = applied.pop_first() {
         return Err(MigrationError::Unknown(later));
     }
-    for migration in pending {
-        apply(connection, migration)
-            .map_err(|error| MigrationError::Failed(migration.version, error))?;
-    }
-    Ok(())
+    Ok(pending)
 }
 
 /// The checksums of the applied migrations, by version.

@@ -4,10 +4,12 @@
 //! concurrently. The directory belongs to one process at a time: a file in it is locked by the
 //! operating system, which releases the lock however the process ends.
 
+mod backup;
 mod columns;
 mod commit;
 mod connect;
 mod denials;
+mod directory;
 mod failure;
 mod intake;
 mod lists;
@@ -20,6 +22,7 @@ mod recorded_events;
 mod registered;
 mod statement;
 mod threads;
+mod transfer;
 mod trim;
 mod users;
 mod webhooks;
@@ -43,11 +46,16 @@ use rusqlite::Connection;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
+pub use self::{
+    backup::{backup as backup_sqlite, restore as restore_sqlite},
+    failure::SqliteError,
+    migrate::MigrationError,
+    transfer::{export as export_sqlite, import as import_sqlite},
+};
 use self::{
     connect::Connector, failure::SqliteFailure, intake::Intake, registered::RegisteredNames,
     threads::ConnectionThreads,
 };
-pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
         Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, MemberRow, OnlineGuest,

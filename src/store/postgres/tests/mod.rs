@@ -5,6 +5,7 @@ mod database;
 mod faults;
 mod guests;
 mod message_commits;
+mod transfer;
 
 use futures_util::future::join_all;
 

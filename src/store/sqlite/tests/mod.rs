@@ -1,11 +1,13 @@
 //! Tests of SQLite beyond the contract: disks, locks, and restarts.
 
+mod backup;
 mod erased;
 mod guests;
 
 mod migration;
 mod online;
 mod statements;
+mod transfer;
 mod waiting;
 
 use std::{fs, path::Path, sync::atomic::AtomicU32};
