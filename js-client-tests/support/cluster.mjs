@@ -17,7 +17,7 @@ import { waitUntil } from "./wait-until.mjs";
 /**
  * Environment that moves the wall clock of a process (`+10s`, `-10s`); its monotonic clock stays.
  */
-function clock(offset) {
+export function clock(offset) {
   return {
     LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
     FAKETIME: offset,

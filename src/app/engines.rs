@@ -168,7 +168,7 @@ pub(super) fn postgres(config: &Config, address: &Address, node: &NodeId) -> Pos
     }
 }
 
-fn redis(config: &Config, node: &NodeId, database: &str) -> Option<RedisOptions> {
+pub(super) fn redis(config: &Config, node: &NodeId, database: &str) -> Option<RedisOptions> {
     let (addresses, kind) = match &config.bus {
         BusKind::Local => return None,
         BusKind::Redis(address) => (std::slice::from_ref(address), RedisKind::Standalone),

@@ -6,6 +6,7 @@
 mod backends;
 mod builder;
 pub mod data;
+pub mod doctor;
 mod engines;
 mod reload;
 mod services;

@@ -8,8 +8,8 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    ProblemCause, RedisAddressError, RedisBus, RedisFailure, RedisKind, RedisOptions,
-    RedisOptionsError, RedisPatterns, ServerProblem,
+    ProblemCause, RedisAddressError, RedisBus, RedisFailure, RedisKind, RedisMeasurement,
+    RedisOptions, RedisOptionsError, RedisPatterns, ServerProblem,
 };
 pub use local::LocalBus;
 pub use memory::{BusFault, BusPath, MemoryBus};

@@ -5,6 +5,7 @@
 
 mod contract;
 mod data;
+mod doctor;
 mod documents;
 mod key;
 mod remote;
@@ -23,6 +24,7 @@ use tracing::warn;
 
 use self::contract::ContractArgs;
 use self::data::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
+use self::doctor::DoctorArgs;
 use self::documents::{CompletionsArgs, ManArgs};
 use self::key::KeyCommand;
 use self::remote::RemoteCommand;
@@ -72,6 +74,8 @@ enum Command {
     Export(ExportArgs),
     /// Fill an empty store with the export in FILE
     Import(ImportArgs),
+    /// Examine settings, files, ports, clocks, disk, limits and servers (exit code 1 if one is wrong)
+    Doctor(DoctorArgs),
     /// Check the settings without starting the server
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -123,6 +127,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Some(Command::Completions(shell)) => return shell.print(),
         Some(Command::Man(directory)) => return directory.write(),
         Some(Command::Remote(remote)) => return remote.run(|| line.settings.load()),
+        Some(Command::Doctor(doctor)) => return doctor.run(line.settings.load()),
         other => other.unwrap_or(Command::Serve),
     };
     let settings = line.settings;

@@ -14,11 +14,11 @@ pub(crate) mod contract;
 
 pub use memory::{MemoryNodes, MemoryStore};
 pub use postgres::{
-    PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning, export_postgres,
-    import_postgres,
+    PostgresError, PostgresMeasurement, PostgresNodes, PostgresOptions, PostgresStore,
+    PostgresWarning, export_postgres, import_postgres,
 };
 pub use sqlite::{
     MigrationError, SqliteError, SqliteOptions, SqliteStore, backup_sqlite, export_sqlite,
-    import_sqlite, restore_sqlite,
+    import_sqlite, inspect_sqlite, restore_sqlite,
 };
 pub use transfer::{DataError, DatabaseSummary, EpochChoice, ExportWriter, ImportReader, Progress};

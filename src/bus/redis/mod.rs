@@ -8,6 +8,7 @@ mod check;
 mod core;
 mod envelope;
 mod link;
+mod measure;
 mod names;
 mod outgoing;
 mod patterns;
@@ -47,6 +48,7 @@ use crate::{
 
 pub use self::{
     check::{ProblemCause, ServerProblem},
+    measure::RedisMeasurement,
     patterns::RedisPatterns,
     server::{RedisAddressError, RedisFailure},
 };
@@ -149,6 +151,11 @@ impl RedisBus {
     /// Checks each server, and returns the problems.
     pub async fn check(options: &RedisOptions) -> Vec<ServerProblem> {
         check::check(options, &TlsConfig::default()).await
+    }
+
+    /// Measures each server that answers.
+    pub async fn measure(options: &RedisOptions) -> Vec<RedisMeasurement> {
+        measure::measure(options, &TlsConfig::default()).await
     }
 
     /// Connects, and reconnects when necessary, until the bus is closed. Cancel-safe.

@@ -13,6 +13,7 @@ mod denials;
 mod error;
 mod failure;
 mod lists;
+mod measure;
 mod members;
 mod message_commit;
 mod messages;
@@ -49,6 +50,7 @@ use tokio::time::timeout;
 use self::pool::{Pool, with_connection};
 pub use self::{
     error::{PostgresError, PostgresWarning},
+    measure::PostgresMeasurement,
     nodes::PostgresNodes,
     transfer::{export as export_postgres, import as import_postgres},
 };
@@ -124,6 +126,11 @@ impl PostgresStore {
     /// Connects without changing anything, and returns warnings for the operator.
     pub async fn check(options: &PostgresOptions) -> Result<Vec<PostgresWarning>, PostgresError> {
         check::warnings(options).await
+    }
+
+    /// Measures the server without changing anything.
+    pub async fn measure(options: &PostgresOptions) -> Result<PostgresMeasurement, PostgresError> {
+        measure::measure(options).await
     }
 }
 

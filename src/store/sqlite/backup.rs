@@ -97,6 +97,15 @@ pub fn restore(
     Ok(summary)
 }
 
+/// The version of the schema of the database in a directory, if this program knows it. Its content
+/// is not checked.
+pub fn inspect(data: &Path) -> Result<i64, DataError> {
+    let path = existing_database(data)?;
+    let connection = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| failed("opened", &path, error))?;
+    known_schema(&connection, &path)
+}
+
 pub(super) fn existing_database(directory: &Path) -> Result<PathBuf, DataError> {
     let path = directory.join(DATABASE);
     if fs::metadata(&path).is_ok_and(|it| it.len() > 0) {

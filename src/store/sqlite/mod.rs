@@ -47,7 +47,7 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
 pub use self::{
-    backup::{backup as backup_sqlite, restore as restore_sqlite},
+    backup::{backup as backup_sqlite, inspect as inspect_sqlite, restore as restore_sqlite},
     failure::SqliteError,
     migrate::MigrationError,
     transfer::{export as export_sqlite, import as import_sqlite},

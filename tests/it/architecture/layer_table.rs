@@ -237,6 +237,8 @@ pub(super) const LAYERS: [Layer; 18] = [
             "futures_util",
             "http",
             "parking_lot",
+            "procfs",
+            "rustix",
             "sd_notify",
             "thiserror",
             "time",
