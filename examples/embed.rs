@@ -45,7 +45,9 @@ fn not_numbers() -> Refusal {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_toml("events = [{ name = 'add', to = 'backend' }]")?;
     let server = Server::builder(config).backend(Calculator).start().await?;
-    println!("http://{}", server.address());
+    for address in server.addresses() {
+        println!("{address}");
+    }
     tokio::signal::ctrl_c().await?;
     server.stop().await?;
     Ok(())

@@ -14,7 +14,8 @@ use roomcast::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Backends, Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
+        Backends, Chat, ChatParts, ChatRules, Hello, Replaceable, Request, RetentionRules,
+        RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
         ports::{
             Carrier, Claims, ClientInfo, Clock as _, NoApiKeys, NoMetrics, Outbox, Overflow, Peer,
@@ -68,7 +69,7 @@ impl Fixture {
         let chat = runtime.block_on(async {
             let (chat, writer) = Chat::new(ChatParts {
                 store,
-                bus: Arc::new(LocalBus),
+                bus: Arc::new(LocalBus::default()),
                 nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
                 tokens: Arc::new(tokens.clone()),
                 clock: Arc::new(SystemClock),
@@ -199,7 +200,7 @@ fn rules(limits: Limits) -> ChatRules {
         events: EventRules::default(),
         emitters: EmitterMode::Off,
         clock_interval: None,
-        rooms: RoomRules::default(),
+        rooms: Replaceable::new(RoomRules::default()),
         retention: RetentionRules::default(),
         node: NodeId::from_raw("bench"),
     }

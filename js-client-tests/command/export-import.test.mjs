@@ -13,7 +13,7 @@ import { connectWithToken, ownerAndMember } from "../support/fixtures.mjs";
 import { freePort } from "../support/free-port.mjs";
 import { readDirectHistory, readHistory } from "../support/history.mjs";
 import { Postgres } from "../support/postgres.mjs";
-import { ROOMCAST, Server, serverForThisTest } from "../support/server.mjs";
+import { ROOMCAST, Server } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -23,13 +23,17 @@ const CLIENT_TYPES = [socketIo("4.8", "websocket"), wsJson];
 test("clients go on where they were, on PostgreSQL and back on SQLite", async (t) => {
   const folder = await temporary(t);
   const postgres = await new Postgres().start();
-  t.after(() => postgres.stop());
+  const settings = { ...API_SETTINGS, "token.secret": SECRET };
+  const onPostgres = new Server({ settings: { ...settings, store: postgres.url } });
+  t.after(async () => {
+    await onPostgres.stop();
+    await postgres.stop();
+  });
   const url = `http://127.0.0.1:${await freePort()}`;
   const webhooks = [{ name: "down", url, events: ["*"] }];
-  const settings = { ...API_SETTINGS, "token.secret": SECRET, webhooks };
   // Nobody listens at the webhook's address, so events wait in the outbox.
   const expectedLog = [/webhook/];
-  const server = await new Server({ settings, expectedLog }).start();
+  const server = await new Server({ settings: { ...settings, webhooks }, expectedLog }).start();
   t.after(() => server.stop());
   const users = await Promise.all(CLIENT_TYPES.map((it) => talk(t, it, server)));
   assert.equal((await callApi(server, "bans", { user: "eve" })).status, 200);
@@ -51,10 +55,7 @@ test("clients go on where they were, on PostgreSQL and back on SQLite", async (t
   for (const table of ["member", "conversation", "message", "user", "denial", "webhook_event"]) {
     assert.ok(tables.has(table), `no row of ${table}`);
   }
-  const onPostgres = await serverForThisTest(t, {
-    settings: { ...settings, store: postgres.url },
-    expectedLog,
-  });
+  await onPostgres.start();
   await goesOn(t, onPostgres, users, before);
 
   const back = path.join(folder, "back");
@@ -112,7 +113,7 @@ async function talk(t, clientType, server) {
   assertOk(await ann.ask("SingleChat", { to: bob.name, data: "psst" }));
   assertOk(await bob.ask("read", { room, seq: 3 }));
   const notify = { to: bob.name, data: "you have mail" };
-  const notified = await callApi(server, "actions", { do: [{ notify }] });
+  const notified = await callApi(server, "actions", { user: ann.name, do: [{ notify }] });
   assert.equal(notified.status, 200, JSON.stringify(notified.body));
   return { clientType, room, other: ann.name, client: bob, token: bob.token };
 }

@@ -161,7 +161,7 @@ test("without --url the settings say where the server is", async () => {
 });
 
 test("health is the exit code", async () => {
-  assert.deepEqual(await linesOf("health"), ["ready"]);
+  assert.deepEqual(await linesOf("health"), ['{"status":"ready"}']);
   const { code, stderr } = await runProgram(ROOMCAST, ["health", "--url", "http://127.0.0.1:1"]);
   assert.equal(code, 1);
   assert.match(stderr, /does not answer: .*refused/);

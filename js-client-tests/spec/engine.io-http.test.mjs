@@ -288,3 +288,12 @@ test("the engine has one path, with a slash at its end or without", async () => 
     assert.equal(await status(path), 404, path);
   }
 });
+
+test("a text without content is no packet: Engine.IO 3", async () => {
+  const session = await EngineIoPolling.connect(server, 3);
+  for (const body of ["0:", "0:0:", "00:", '0:16:421["GroupList"]0:']) {
+    assertPosted(await session.postBody(body));
+  }
+  await session.pollUntil((packet) => packet.startsWith("431["));
+  await session.ask();
+});

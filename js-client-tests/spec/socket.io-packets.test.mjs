@@ -48,6 +48,8 @@ const ENDS = {
   "CONNECT with null": ["40/shop,null"],
   "CONNECT that is cut off": ['40/shop,{"token":"x"'],
   "CONNECT with a list to an unknown space": ["40/nope,[]"],
+  "CONNECT with a list, in fragments": [fragments("40/shop,", "[]")],
+  "a second CONNECT in fragments": [fragments("4", "0")],
   "a disconnect with data": ["41{}"],
   "an event to an unknown space": ['42/nope,["x"]'],
   "an event without JSON to an unknown space": ["42/nope"],
@@ -105,6 +107,7 @@ const WRONG_DIRECTION = {
 /** Packets after which the session goes on. */
 const CONTINUES = {
   "an open packet": ["0{}"],
+  "a close packet": ["1", "1x", fragments("1", "x")],
   "a packet of an upgrade": ["5"],
   "a noop": ["6", `6${"x".repeat(5000)}`],
   "an event without JSON": ["42", "421", "42/"],
@@ -196,6 +199,8 @@ for (const version of [4, 3]) {
       ["0", "0"],
       ["01", "1"],
       ["4294967296", "4294967296"],
+      ["7 ", "7"],
+      ["8\t\n ", "8"],
     ]) {
       raw.text(`42${sent}["GroupList"]`);
       await raw.nextText((packet) => packet.startsWith(`43${answered}[`));

@@ -206,7 +206,7 @@ impl Server {
             rooms: chat.room_rules(),
             tokens: Arc::clone(&tokens),
             certificates: certificates.clone(),
-            config: Mutex::new(config.clone()),
+            config: Mutex::new(Box::new(config.clone())),
         };
         let services = Services { writer, bus_task, emitters, tokens, certificates };
         services.start(&chat, &service_tasks, &finish);

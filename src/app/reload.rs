@@ -23,7 +23,7 @@ use crate::{
 /// Where a running server finds new settings.
 pub struct ReloadSource<'a> {
     /// Reads all sources of settings again.
-    pub read: &'a dyn Fn() -> Result<Config, Problems>,
+    pub read: &'a (dyn Fn() -> Result<Config, Problems> + Sync),
     /// The filter of the log of this process.
     pub log_filter: LogFilter,
 }
@@ -42,8 +42,8 @@ pub(super) struct LiveParts {
     pub(super) rooms: Replaceable<RoomRules>,
     pub(super) tokens: Arc<KeyTokens>,
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// The settings that are in effect.
-    pub(super) config: Mutex<Config>,
+    /// The settings that are in effect. In a box, because servers are moved.
+    pub(super) config: Mutex<Box<Config>>,
 }
 
 impl Server {

@@ -96,6 +96,14 @@ impl Probes {
     pub(super) fn record_drain(&self) {
         self.draining_since.get_or_init(Instant::now);
     }
+
+    /// Asks for a probe, and waits for its result.
+    async fn wait_for_result(&self) {
+        let mut last = self.last.subscribe();
+        self.wanted.notify_one();
+        let is_valid = |it: &Option<ProbeResult>| it.as_ref().is_some_and(ProbeResult::is_valid);
+        last.wait_for(is_valid).await.expect("the sender lives in `self`");
+    }
 }
 
 impl ProbeResult {
@@ -120,8 +128,6 @@ impl ProbeResult {
 impl Chat {
     /// Whether new clients may be sent to this node, and if not, why. Takes up to the time of a probe.
     pub async fn readiness(&self) -> Readiness {
-        let mut last = self.probes.last.subscribe();
-        let valid = |it: &Option<ProbeResult>| it.as_ref().is_some_and(ProbeResult::is_valid);
         loop {
             if let Some(since) = self.probes.draining_since.get() {
                 let (part, cause) = (NodePart::Node, FailureCause::Draining);
@@ -131,11 +137,10 @@ impl Chat {
                     since: since.elapsed(),
                 }]);
             }
-            if let Some(result) = last.borrow_and_update().as_ref().filter(|it| it.is_valid()) {
+            if let Some(result) = self.probes.last.borrow().as_ref().filter(|it| it.is_valid()) {
                 return result.readiness();
             }
-            self.probes.wanted.notify_one();
-            last.wait_for(valid).await.expect("the sender lives in `self`");
+            self.probes.wait_for_result().await;
         }
     }
 
@@ -156,7 +161,7 @@ impl Chat {
             let result = ProbeResult { ended_at: Instant::now(), failed: failed.collect() };
             self.probes.last.send_replace(Some(result));
         }
-        future::pending().await
+        future::pending::<()>().await;
     }
 
     /// Sends a probe, and returns the parts that have failed.

@@ -31,8 +31,9 @@ impl Config {
             running, wanted,
             live: api_keys log_filter origins rooms,
             restart: admin backends bus clock_secs data devices drain_ms_max emitter events form_sign_in
-                guests limits listen log_format paths postgres retention spaces sqlite store
-                webhooks websocket_compression
+                forwarded_header guests limits listen log_format paths postgres proxy_protocol
+                retention spaces sqlite store tls trusted_proxies unix_socket_mode webhooks
+                websocket_compression
         };
         let (before, after) = (&self.token, &wanted.token);
         if before.keys != after.keys {

@@ -82,7 +82,7 @@ impl Certificates {
                 match self.reload() {
                     Ok(()) => info!("certificates reloaded"),
                     Err(error) => {
-                        warn!(%error, "certificate reload failed: the old ones are served")
+                        warn!(%error, "certificate reload failed: the old ones are served");
                     }
                 }
                 served = now.clone();
@@ -92,7 +92,7 @@ impl Certificates {
     }
 
     /// What TLS connections are accepted with.
-    pub fn server_config(self: &Arc<Self>) -> Arc<ServerConfig> {
+    pub(crate) fn server_config(self: &Arc<Self>) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     chat::{Chat, Readiness},
     domain::FormSignIn,
-    wire::{code, readiness::readiness_json},
+    wire::{code, readiness_json},
 };
 
 /// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.

@@ -20,7 +20,7 @@ struct Failed {
 }
 
 /// The JSON of a readiness.
-pub fn readiness_json(readiness: &Readiness) -> String {
+pub(crate) fn readiness_json(readiness: &Readiness) -> String {
     let answer = match readiness {
         Readiness::Ready => Answer::Ready,
         Readiness::Unready(failures) => {

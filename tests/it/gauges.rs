@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Waits until a gauge has a value that fits.
-async fn until(server: &TestServer, gauge: &str, fits: impl Fn(u64) -> bool) {
+async fn until(server: &TestServer, gauge: &str, fits: impl Fn(u64) -> bool + Send + Sync) {
     wait_for(gauge, async {
         while !fits(server.metric(gauge)) {
             yield_now().await;

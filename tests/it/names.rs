@@ -100,17 +100,17 @@ async fn every_language_works_and_is_stored(wire: Wire) {
 
 #[tokio::test]
 async fn every_language_works_on_a_websocket_and_is_stored() {
-    every_language_works_and_is_stored(Wire::WebSocket).await;
+    Box::pin(every_language_works_and_is_stored(Wire::WebSocket)).await;
 }
 
 #[tokio::test]
 async fn every_language_works_on_socketio_and_is_stored() {
-    every_language_works_and_is_stored(Wire::SocketIo).await;
+    Box::pin(every_language_works_and_is_stored(Wire::SocketIo)).await;
 }
 
 #[tokio::test]
 async fn every_language_works_on_polling_and_is_stored() {
-    every_language_works_and_is_stored(Wire::Polling).await;
+    Box::pin(every_language_works_and_is_stored(Wire::Polling)).await;
 }
 
 /// Text of what names are made of.

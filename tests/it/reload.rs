@@ -41,7 +41,7 @@ fn reload(server: &TestServer, text: &str) -> Changes {
 /// The status of a question with the key `abc`.
 async fn asked(server: &TestServer) -> u16 {
     let mut raw = Raw::connect(server).await;
-    raw.request("GET /api/v1/users HTTP/1.1", "Authorization: Bearer abc\r\n", b"").await.status
+    raw.request("GET /api/v1/users", "Authorization: Bearer abc\r\n", b"").await.status
 }
 
 /// The status of a handshake of a page.

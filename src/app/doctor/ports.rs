@@ -13,11 +13,13 @@ use procfs::{
 use super::Finding;
 use crate::config::Config;
 
-/// Each address is free, or `server`, the process that uses the data directory, listens there.
+/// Each TCP port is free, or `server`, the process that uses the data directory, listens there.
 pub(super) fn examine(config: &Config, server: Option<u32>) -> Vec<Finding> {
-    let admin = config.admin.listen.map(|address| ("ports.admin", "admin.listen", address));
-    let addresses = [("ports.listen", "listen", config.listen)].into_iter().chain(admin);
-    addresses.map(|(check, key, address)| address_finding(check, key, address, server)).collect()
+    let of_clients = config.listen.iter().map(|address| ("ports.listen", "listen", address));
+    let admin = config.admin.listen.iter().map(|address| ("ports.admin", "admin.listen", address));
+    let ports =
+        of_clients.chain(admin).filter_map(|(check, key, it)| Some((check, key, it.tcp()?)));
+    ports.map(|(check, key, address)| address_finding(check, key, address, server)).collect()
 }
 
 fn address_finding(

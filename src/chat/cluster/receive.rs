@@ -139,9 +139,7 @@ impl Cluster {
                 self.lock().record_roster(from, &place);
                 self.roster_received.send_replace(());
             }
-            ClusterEvent::RosterRequest(places) => {
-                places.iter().for_each(|it| self.hub.live_rooms.publish_roster(it));
-            }
+            ClusterEvent::RosterRequest(places) => self.publish_rosters(&places),
             ClusterEvent::ResendRequest { of, from, to } if of == *self.publisher.node() => {
                 self.publisher.republish(channel, &RangeInclusive::new(from, to));
             }
@@ -161,6 +159,12 @@ impl Cluster {
             ClusterEvent::Heartbeat(numbers) => self.check_counts(from, numbers),
             // The store has what an unknown event announces.
             ClusterEvent::Unknown => self.mark_dirty(&BTreeSet::from([channel]), Some(from)),
+        }
+    }
+
+    fn publish_rosters(&self, places: &[Place]) {
+        for place in places {
+            self.hub.live_rooms.publish_roster(place);
         }
     }
 

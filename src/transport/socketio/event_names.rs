@@ -46,24 +46,32 @@ pub(super) enum Mark {
     Answer(usize),
     /// The same without a comma: no argument follows.
     EmptyAnswer(usize),
+    /// The spaces before the byte with this number, where the JSON begins, do not belong there.
+    Space(usize),
 }
 
 impl Mark {
     /// The number of the byte before which the marker belongs.
     pub(super) fn at(self) -> usize {
         match self {
-            Self::Name(at) | Self::Answer(at) | Self::EmptyAnswer(at) => at,
+            Self::Name(at) | Self::Answer(at) | Self::EmptyAnswer(at) | Self::Space(at) => at,
         }
     }
 
     /// The changed beginning of a packet, for its bytes before [`at`](Self::at).
     pub(super) fn apply(self, before: &[u8]) -> Vec<u8> {
+        let (head, bracket) = match before {
+            [head @ .., bracket @ b'['] => (head, std::slice::from_ref(bracket)),
+            head => (head, &[][..]),
+        };
+        let head = head.trim_ascii_end();
         let (name, comma) = match self {
-            Self::Name(_) => return [before, NAME_MARKER.as_bytes()].concat(),
+            Self::Space(_) => return head.to_vec(),
+            Self::Name(_) => return [head, bracket, NAME_MARKER.as_bytes()].concat(),
             Self::Answer(_) => (ANSWER_NAME, ","),
             Self::EmptyAnswer(_) => (ANSWER_NAME, ""),
         };
-        as_answer([before, name.as_bytes(), comma.as_bytes()].concat())
+        as_answer([head, bracket, name.as_bytes(), comma.as_bytes()].concat())
     }
 
     /// The changed packet.
@@ -157,6 +165,7 @@ mod tests {
             (r#"42["q\"uote"]"#, r#"42["","q\"uote"]"#),
             (r#"42/shop,17["caf\u00e9",1]"#, r#"42/shop,17["","caf\u00e9",1]"#),
             (r#"42[300,"x"]"#, r#"42["",300,"x"]"#),
+            ("427 \t[300]", r#"427["",300]"#),
             (r#"427["",1]"#, r#"427["","",1]"#),
             (r#"427["ack",1]"#, r#"427["","ack",1]"#),
             (r#"42["refused",0,"x"]"#, r#"42["","refused",0,"x"]"#),
@@ -174,7 +183,8 @@ mod tests {
             ("437[]", r#"427["ack"]"#),
             ("43[]", r#"42["ack"]"#),
             ("437[", r#"427["ack","#),
-            ("43 [1]", r#"42 ["ack",1]"#),
+            ("43 [1]", r#"42["ack",1]"#),
+            ("437 [1]", r#"427["ack",1]"#),
             ("461-[1]", r#"451-["ack",1]"#),
             ("43/shop,17[ ]", r#"42/shop,17["ack" ]"#),
             (r#"437["x",1]"#, r#"427["ack","x",1]"#),

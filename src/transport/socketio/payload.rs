@@ -99,10 +99,7 @@ pub(super) fn split(
             }
             Ok(Payload { content_type: "text/plain", packets, parts: vec![body] })
         }
-        PayloadFormat::V3Text => split_packets("text/plain", body, packets_max, text_packet_length),
-        PayloadFormat::V3Binary => {
-            split_packets("application/octet-stream", body, packets_max, binary_packet_length)
-        }
+        PayloadFormat::V3Text | PayloadFormat::V3Binary => split_packets(format, body, packets_max),
     }
 }
 
@@ -214,21 +211,31 @@ pub(super) fn packet(format: PayloadFormat, packet: Vec<u8>) -> Bytes {
     [head, packet].concat().into()
 }
 
-/// Splits `body` into packets. `length` returns the length of the first one with its header.
+/// Splits `body`, of version 3, into packets.
 fn split_packets(
-    content_type: &'static str,
+    format: PayloadFormat,
     mut body: Bytes,
     packets_max: usize,
-    length: fn(&[u8]) -> Option<usize>,
 ) -> Result<Payload, PayloadError> {
     let mut parts = Vec::new();
     while body.has_remaining() {
         if parts.len() == packets_max {
             return Err(PayloadError::TooManyPackets);
         }
-        let length = length(&body).ok_or(PayloadError::Malformed)?;
-        parts.push(body.split_to(length));
+        let length = match format {
+            PayloadFormat::V3Binary => binary_packet_length(&body),
+            PayloadFormat::V3Text | PayloadFormat::V4 => text_packet_length(&body),
+        };
+        let part = body.split_to(length.ok_or(PayloadError::Malformed)?);
+        // A text without content is no packet.
+        if text_of(format, &part) != Some(&[]) {
+            parts.push(part);
+        }
     }
+    let content_type = match format {
+        PayloadFormat::V3Binary => "application/octet-stream",
+        PayloadFormat::V3Text | PayloadFormat::V4 => "text/plain",
+    };
     Ok(Payload { content_type, packets: parts.len(), parts })
 }
 
@@ -244,21 +251,21 @@ fn text_packet_length(payload: &[u8]) -> Option<usize> {
 fn binary_packet_length(payload: &[u8]) -> Option<usize> {
     let (kind, rest) = payload.split_first()?;
     let digits = rest.iter().take(DIGITS_MAX + 1).position(|it| *it == BINARY_MARK)?;
-    let bytes = number(rest.get(..digits)?.iter().copied())?;
+    let bytes = number(rest.get(..digits)?.iter().copied()).filter(|it| *it > 0)?;
     let whole = 1 + digits + 1 + bytes;
     (*kind <= 1 && payload.len() >= whole).then_some(whole)
 }
 
-/// A number above zero.
+/// A number of one digit or more.
 fn number(digits: impl Iterator<Item = u8>) -> Option<usize> {
-    let mut sum = 0;
+    let mut sum = None;
     for digit in digits {
         if digit > 9 {
             return None;
         }
-        sum = sum * 10 + usize::from(digit);
+        sum = Some(sum.unwrap_or(0) * 10 + usize::from(digit));
     }
-    (sum > 0).then_some(sum)
+    sum
 }
 
 /// The number of UTF-8 bytes that encode the first `units` units of UTF-16.
@@ -317,6 +324,11 @@ mod tests {
         let split = parts(PayloadFormat::V3Text, body).unwrap();
         let expected = ["3:4é€", "4:4\u{1f600}x", "2:4b"].map(|it| it.as_bytes().to_vec());
         assert_eq!(split, expected);
+        assert_eq!(
+            parts(PayloadFormat::V3Text, b"0:1:300:2:4:0:").unwrap(),
+            [&b"1:3"[..], b"2:4:"]
+        );
+        assert_eq!(parts(PayloadFormat::V3Text, b"0:").unwrap(), [[0; 0]; 0]);
     }
 
     #[test]
@@ -326,8 +338,8 @@ mod tests {
             ":1",
             "x:1",
             "-1:1",
-            "0:",
-            "0:0:0:",
+            "0:x",
+            "0:0:0",
             "9:4a",
             "2:\u{1f600}\u{1f600}",
             "1234567890:4",

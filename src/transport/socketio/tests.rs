@@ -54,17 +54,11 @@ async fn a_poll_that_waits_for_events_receives_what_the_engine_answers_to_a_post
 
 #[test]
 fn the_files_of_the_client_have_other_paths() {
-    let serves = |path| SocketIoTransport::route(path).is_some();
-    assert!(
-        ["/socket.io/", "/socket.io", "/socket.io-msgpack/", "/socket.io-msgpack"]
-            .into_iter()
-            .all(serves)
-    );
-    assert!(
-        !["/socket.io/socket.io.js", "/socket.io//", "/socket.iox", "/socket.io-", "/"]
-            .into_iter()
-            .any(serves)
-    );
+    let serves = |path: &&str| SocketIoTransport::route(path).is_some();
+    let own = ["/socket.io/", "/socket.io", "/socket.io-msgpack/", "/socket.io-msgpack"];
+    assert!(own.iter().all(serves));
+    let others = ["/socket.io/socket.io.js", "/socket.io//", "/socket.iox", "/socket.io-", "/"];
+    assert!(!others.iter().any(serves));
 }
 
 #[tokio::test]

@@ -10,8 +10,6 @@ use crate::{
     wire::{json::UNSUPPORTED_VALUE, payload::Timestamp},
 };
 
-/// `undefined`: one byte of the type of `notepack.io`.
-pub(super) const UNDEFINED: &[u8] = &[0xd4, NOTEPACK, 0];
 /// The type of what `notepack.io` writes; the length tells what it is.
 const NOTEPACK: u8 = 0;
 /// The type of times.

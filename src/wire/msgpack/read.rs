@@ -12,7 +12,6 @@ use bytes::Bytes;
 use rmp::Marker;
 use serde::Serialize;
 
-use super::extension::UNDEFINED;
 use crate::{
     domain::{Limits, Rejection},
     wire::{
@@ -26,6 +25,9 @@ const TRAILING_BYTES: Rejection = Rejection::BadRequest("the MessagePack goes on
 const INVALID_UTF8: Rejection = Rejection::BadRequest("the text is not UTF-8");
 const KEY_NOT_TEXT: Rejection = Rejection::BadRequest("the key of a map is not text");
 const DUPLICATE_KEY: Rejection = Rejection::BadRequest("a map has a key twice");
+
+/// `undefined`, as `notepack.io` writes it: an extension of one byte.
+const UNDEFINED: &[u8] = &[0xd4, 0, 0];
 
 /// From this number on, JavaScript does not represent every integer.
 const SAFE_INTEGER_BOUND: f64 = 9_007_199_254_740_992.0;

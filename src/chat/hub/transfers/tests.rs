@@ -27,6 +27,7 @@ fn claim(step: ClaimStep) -> SessionClaim {
         user: None,
         offset: 7,
         required: vec![],
+        seen: vec![],
     }
 }
 

@@ -101,7 +101,7 @@ async fn the_last_frames_arrive_with_the_farewell_of_tls() {
 async fn what_the_client_sends_is_read_until_it_closes() {
     let Pair { mut client, mut stream, writer: _writer, permits: _permits, tasks: _tasks } =
         Pair::connect().await;
-    let sent = [b'z'; 100_000];
+    let sent = vec![b'z'; 100_000];
     let sending = async {
         client.write_all(&sent).await.unwrap();
         client.shutdown().await.unwrap();

@@ -109,15 +109,7 @@ impl FrameHead {
         out: &mut Vec<u8>,
     ) -> Result<(), FrameError> {
         let text: Vec<u8> = unmask(payload, self.mask, 0).skip(1).collect();
-        // In version 3 the packet type is the first byte of a frame, and a digit in the text.
-        let (mut bytes, base64) = match version {
-            Version::V3 => (vec![4], text.strip_prefix(b"4").ok_or(FrameError::Protocol)?),
-            Version::V4 => (Vec::new(), text.as_slice()),
-        };
-        BASE64_STANDARD.decode_vec(base64, &mut bytes).map_err(|_error| FrameError::Protocol)?;
-        write_head(FIN | BINARY, bytes.len(), [0; 4], out);
-        out.extend(bytes);
-        Ok(())
+        write_base64(version, &text, out)
     }
 
     /// Writes a frame as two fragments, the first with the marker at its end. The rest of its
@@ -129,12 +121,28 @@ impl FrameHead {
         let marked = change.apply(&before);
         write_head(TEXT, marked.len(), [0; 4], out);
         out.extend(marked);
-        let last = if self.is_last { FIN } else { 0 };
         let mut mask = self.mask;
         mask.rotate_left(at % 4);
-        write_head(last | CONTINUATION, self.payload_bytes - at, mask, out);
+        write_head(FIN | CONTINUATION, self.payload_bytes - at, mask, out);
         out.extend_from_slice(after);
     }
+}
+
+/// Writes the bytes of a text in base64 as a binary frame.
+pub(super) fn write_base64(
+    version: Version,
+    text: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), FrameError> {
+    // In version 3 the packet type is the first byte of a frame, and a digit in the text.
+    let (mut bytes, base64) = match version {
+        Version::V3 => (vec![4], text.strip_prefix(b"4").ok_or(FrameError::Protocol)?),
+        Version::V4 => (Vec::new(), text),
+    };
+    BASE64_STANDARD.decode_vec(base64, &mut bytes).map_err(|_error| FrameError::Protocol)?;
+    write_head(FIN | BINARY, bytes.len(), [0; 4], out);
+    out.extend(bytes);
+    Ok(())
 }
 
 /// Writes a text that is not masked.

@@ -9,6 +9,7 @@
 //! - Bytes as a text in base64, which become a binary frame.
 //! - What nobody reads, or what the official server reads otherwise (see [`packet_check`]).
 //! - Messages of `socket.io-msgpack-parser`, which become packets of the default parser.
+//! - Texts in fragments, which become one frame.
 //!
 //! Bytes are not collected, only such texts and messages, CONNECT, the beginning of a packet until it is known what
 //! becomes of it, and the first message if it may be a packet of another parser.
@@ -19,7 +20,7 @@
 mod error;
 mod head;
 mod inflation;
-mod packed;
+mod message;
 mod text;
 
 use std::{mem, sync::Arc};
@@ -27,7 +28,7 @@ use std::{mem, sync::Arc};
 pub(super) use self::{error::FrameError, inflation::Inflation};
 use self::{
     head::{BINARY, CLOSE, CONTINUATION, FrameHead, TEXT, unmask, write_head, write_text},
-    packed::PackedMessages,
+    message::{MessageParts, MessageReader},
     text::TextCheck,
 };
 use super::{
@@ -62,8 +63,9 @@ pub(super) struct IncomingFrames {
     text: Option<TextCheck>,
     first_message: FirstMessage,
     packets: PacketCheck,
-    /// The messages of a client with `socket.io-msgpack-parser`.
-    packed: Option<PackedMessages>,
+    parser: Parser,
+    /// The message that is read as a whole.
+    parts: MessageParts,
     /// Exists if the client may compress its messages.
     inflation: Option<Box<Inflation>>,
     /// Whether nobody reads the current payload.
@@ -90,9 +92,9 @@ enum MessageKind {
 impl IncomingFrames {
     /// Nothing has arrived yet.
     pub(super) fn new(version: Version, parser: Parser, limits: Arc<Limits>) -> Self {
-        let (packed, first_message) = match parser {
-            Parser::Json => (None, FirstMessage::Awaited),
-            Parser::MsgPack => (Some(PackedMessages::default()), FirstMessage::Passed),
+        let first_message = match parser {
+            Parser::Json => FirstMessage::Awaited,
+            Parser::MsgPack => FirstMessage::Passed,
         };
         Self {
             version,
@@ -104,7 +106,8 @@ impl IncomingFrames {
             text: None,
             first_message,
             packets: PacketCheck::new(version),
-            packed,
+            parser,
+            parts: MessageParts::default(),
             inflation: None,
             is_ignored: false,
         }
@@ -190,9 +193,19 @@ impl IncomingFrames {
 
     /// Whether the whole payload after this head is needed.
     fn is_collected(&self, head: &FrameHead) -> bool {
-        (self.packed.is_some() && head.opcode < CLOSE)
+        self.is_part(head)
             || self.first_message == FirstMessage::Collecting
             || head.is_collected(&self.begun)
+    }
+
+    /// Whether the frame is a part of a message that is read as a whole: one of
+    /// `socket.io-msgpack-parser`, or a text in fragments.
+    fn is_part(&self, head: &FrameHead) -> bool {
+        match self.parser {
+            Parser::MsgPack => head.opcode < CLOSE,
+            Parser::Json if head.opcode == TEXT => !head.is_last,
+            Parser::Json => head.opcode == CONTINUATION && self.parts.is_text(),
+        }
     }
 
     /// Checks bytes of the current payload.
@@ -223,12 +236,16 @@ impl IncomingFrames {
             self.head = Some(head);
             return Ok(());
         }
-        if head.opcode < CLOSE
-            && let Some(packed) = &mut self.packed
-        {
-            let message = packed.push(&head, &mem::take(&mut self.begun));
-            return message
-                .map_or(Ok(()), |it| it.pass(&mut self.packets, &self.limits, (spaces, out)));
+        if self.is_part(&head) {
+            let message = self.parts.push(&head, &mem::take(&mut self.begun));
+            let reader = MessageReader {
+                version: self.version,
+                parser: self.parser,
+                limits: &self.limits,
+                packets: &mut self.packets,
+                spaces,
+            };
+            return message.map_or(Ok(()), |it| reader.pass(&it, out));
         }
         if self.first_message == FirstMessage::Collecting {
             self.first_message = FirstMessage::Passed;
@@ -258,19 +275,15 @@ impl IncomingFrames {
         Ok(())
     }
 
-    /// Judges the packet in the payload of a frame. The engine reads what only a part of a message is.
+    /// Judges the packet in the payload of a frame.
     fn check_packet(&mut self, head: &FrameHead, spaces: &dyn JoinedSpaces) -> Verdict {
         if head.opcode != TEXT {
             return Verdict::Passed;
         }
         let text: Vec<u8> = unmask(&self.begun, head.mask, 0).collect();
         let has_all = text.len() == head.payload_bytes;
-        let extent = if has_all && head.is_last { Extent::Whole } else { Extent::Beginning };
-        match self.packets.check(&text, extent, spaces) {
-            Verdict::Unfinished if has_all => Verdict::Passed,
-            Verdict::Ignored | Verdict::Refused(_) if !head.is_last => Verdict::Passed,
-            verdict => verdict,
-        }
+        let extent = if has_all { Extent::Whole } else { Extent::Beginning };
+        self.packets.check_frame(&text, extent, spaces)
     }
 
     /// Refuses a client whose first message is a packet of another parser.

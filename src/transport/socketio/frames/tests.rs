@@ -112,7 +112,7 @@ fn packets_are_judged() {
         assert_eq!(passed(&cut), Err(FrameError::Packet));
         assert!(passed(&text(&connect)).unwrap() == text(&connect));
         let next = text("42[\"x\"]");
-        for ignored in ["6", "0{}", "3probe", "42", &format!("0{long}")] {
+        for ignored in ["1", "1x", "6", "0{}", "3probe", "42", &format!("0{long}")] {
             assert_eq!(passed(&[text(ignored), next.clone()].concat()), Ok(next.clone()));
         }
         let mut expected = Vec::new();
@@ -130,9 +130,9 @@ fn frames_with_ordinary_names_pass_unchanged() {
         text(&format!(r#"427["send message","{}"]"#, "x".repeat(65_536))),
         frame(0x89, b"ping"),
         frame(FIN | BINARY, &[0xff; 300]),
-        frame(TEXT, b"42[\"a"),
+        frame(BINARY, &[0xff; 30]),
         frame(0x8a, b""),
-        frame(FIN, b"b\"]"),
+        frame(FIN, &[0xff; 30]),
         frame(0x88, &[3, 0xe8]),
     ]
     .concat();
@@ -177,10 +177,8 @@ fn an_answer_becomes_an_event_in_two_fragments() {
             (FIN, "]".to_owned()),
             (TEXT, r#"427["ack","#.to_owned()),
             (FIN, format!("\"{long}\"]")),
-            (TEXT, r#"4511-7["ack","#.to_owned()),
-            (0, r#"{"a""#.to_owned()),
             (0x89, String::new()),
-            (FIN, ":1}]".to_owned()),
+            (FIN | TEXT, r#"4511-7["ack",{"a":1}]"#.to_owned()),
         ];
         assert!(fragments == expected, "{piece}");
     }
@@ -292,6 +290,41 @@ fn messages_that_are_not_packed_are_refused() {
     ] {
         for piece in PIECES {
             assert_eq!(pass_packed(&sent, piece), Err(error.clone()), "{} bytes", sent.len());
+        }
+    }
+}
+
+#[test]
+fn a_text_in_fragments_is_judged_as_a_whole() {
+    let fragments = |text: &[u8], at: usize| {
+        let (begin, end) = text.split_at(at);
+        [frame(TEXT, begin), frame(0x89, b"?"), frame(0, b""), frame(FIN, end)].concat()
+    };
+    let ping = frame(0x89, b"?");
+    let mut bytes = ping.clone();
+    write_head(FIN | BINARY, 1, [0; 4], &mut bytes);
+    bytes.push(0);
+    for (piece, at) in PIECES.into_iter().flat_map(|piece| [(piece, 0), (piece, 1), (piece, 2)]) {
+        for (sent, read) in [
+            (r#"42["x"]"#, r#"42["x"]"#),
+            (r#"42["refused",0,"x"]"#, r#"42["","refused",0,"x"]"#),
+            ("437 [1]", r#"427["ack",1]"#),
+            (r#"421 ["x"]"#, r#"421["x"]"#),
+            ("431", r#"421["ack"]"#),
+        ] {
+            let mut expected = ping.clone();
+            write_text(read.as_bytes(), &mut expected);
+            assert_eq!(pass(&fragments(sent.as_bytes(), at), piece).unwrap(), expected);
+        }
+        assert_eq!(pass(&fragments(b"0{}", at), piece).unwrap(), ping);
+        assert_eq!(pass(&fragments(b"bAA==", at), piece).unwrap(), bytes);
+        for (broken, error) in [
+            (&b"40/shop,"[..], FrameError::Packet),
+            (b"40/team,[]", FrameError::Packet),
+            (b"450-[]", FrameError::Packet),
+            (b"42\xff", FrameError::NotUtf8),
+        ] {
+            assert_eq!(pass(&fragments(broken, at), piece), Err(error));
         }
     }
 }

@@ -253,7 +253,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
             }
             if self.incoming.has_more() {
                 self.receive(&[]);
-                if !self.buffered.has_remaining() && self.frame_error.is_none() {
+                let is_idle = !self.buffered.has_remaining() && self.frame_error.is_none();
+                if is_idle && self.incoming.has_more() {
                     // Nobody reads what was passed. Other tasks run before the rest.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

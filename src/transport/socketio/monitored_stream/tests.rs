@@ -181,7 +181,7 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
 #[tokio::test(start_paused = true)]
 async fn the_first_ping_is_answered_between_two_messages_of_the_client() {
     let (mut server, mut client, _session) = monitored(100);
-    client.write_all(b"\x01\x82\0\0\0\x0042").await.unwrap();
+    client.write_all(b"\x02\x82\0\0\0\x0042").await.unwrap();
     let mut begun = [0; 8];
     server.read_exact(&mut begun).await.unwrap();
     server.write_all(&frame::text("2")).await.unwrap();

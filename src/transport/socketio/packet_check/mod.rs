@@ -110,6 +110,19 @@ impl PacketCheck {
         }
     }
 
+    /// The same for a packet on a WebSocket, where a close packet says nothing.
+    pub(super) fn check_frame(
+        &mut self,
+        packet: &[u8],
+        extent: Extent,
+        spaces: &dyn JoinedSpaces,
+    ) -> Verdict {
+        match packet {
+            [b'1', ..] => Verdict::Ignored,
+            _ => self.check(packet, extent, spaces),
+        }
+    }
+
     fn check_message(
         &mut self,
         packet: &[u8],
@@ -218,7 +231,13 @@ fn check_json(packet: &[u8], json: &[u8], head: &PacketHead<'_>, extent: Extent)
     if json.first() != Some(&b'[') {
         return REFUSED;
     }
+    let before = packet.get(..head.json_at).unwrap_or_default();
+    let has_space = before.len() > before.trim_ascii_end().len();
     match event_names::scan(packet, head, extent) {
+        // The engine reads no number before a space.
+        NameScan::Unmarked if head.has_number && has_space => {
+            Verdict::Marked(Mark::Space(head.json_at))
+        }
         NameScan::Unmarked => Verdict::Passed,
         NameScan::Marked(mark) => Verdict::Marked(mark),
         NameScan::Unfinished => Verdict::Unfinished,

@@ -212,12 +212,12 @@ async fn a_client_that_stays_away_leaves() {
 #[tokio::test(start_paused = true)]
 async fn a_client_may_be_back_before_the_server_has_seen_the_loss() {
     let stack = recovering();
-    let mut ann = RawClient::identified(&stack, "ann").await;
+    let ann = RawClient::identified(&stack, "ann").await;
     let (auth, pid) = (ann.auth(), ann.pid.clone());
     let loses = async {
         // The time passes once all tasks wait, so the new connection is known by then.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        ann.socket.send_text("1").await;
+        drop(ann);
     };
     let (again, ()) = tokio::join!(RawClient::open(&stack, "", &auth), loses);
     assert_eq!(again.pid, pid);
