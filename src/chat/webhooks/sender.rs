@@ -1,6 +1,6 @@
 //! The task that sends the events of one webhook.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, mem, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
@@ -84,12 +84,6 @@ enum AttemptFailure {
     Store,
 }
 
-/// What the task has to react to.
-enum Input {
-    Ended(Attempt),
-    Woken,
-}
-
 impl fmt::Debug for WebhookSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookSender").field("target", &self.target).finish_non_exhaustive()
@@ -120,32 +114,40 @@ impl WebhookSender {
 
     /// Sends events while this node has the lease of the webhook. Runs for ever.
     pub async fn run(mut self) {
-        let mut in_flight = FuturesUnordered::new();
+        let (mut in_flight, mut ended) = (FuturesUnordered::new(), Vec::new());
         loop {
-            self.renew_lease().await;
-            if self.has_lease() {
-                self.remove_old_events().await;
-                for request in self.next_requests().await {
-                    in_flight.push(self.attempt(request));
-                }
+            let next = self.next_step(mem::take(&mut ended));
+            for request in beside(next, &mut in_flight, &mut ended).await {
+                in_flight.push(self.attempt(request));
+            }
+            if !ended.is_empty() {
+                continue;
             }
             // All of them are cancel-safe: a request that is not ready stays under way.
-            let input = tokio::select! {
-                Some(ended) = in_flight.next() => Input::Ended(ended),
-                () = self.wake.notified() => Input::Woken,
-                () = sleep_until(self.next_turn()) => Input::Woken,
-            };
-            match input {
-                Input::Woken => self.is_stale = true,
-                Input::Ended(first) => {
-                    let mut ended = vec![first];
+            tokio::select! {
+                Some(first) = in_flight.next() => {
+                    ended.push(first);
                     while let Some(Some(next)) = in_flight.next().now_or_never() {
                         ended.push(next);
                     }
-                    self.settle(ended).await;
                 }
+                () = self.wake.notified() => self.is_stale = true,
+                () = sleep_until(self.next_turn()) => self.is_stale = true,
             }
         }
+    }
+
+    /// Stores what came of requests, and takes those that begin now.
+    async fn next_step(&mut self, ended: Vec<Attempt>) -> Vec<Request> {
+        if !ended.is_empty() {
+            self.settle(ended).await;
+        }
+        self.renew_lease().await;
+        if !self.has_lease() {
+            return Vec::new();
+        }
+        self.remove_old_events().await;
+        self.next_requests().await
     }
 
     fn now(&self) -> Duration {
@@ -309,6 +311,22 @@ impl WebhookSender {
             }
             (ReceiverChange::Recovered, _) => info!(webhook, "webhook receiver accepts again"),
             (ReceiverChange::BeginsToFail | ReceiverChange::None, _) => (),
+        }
+    }
+}
+
+/// Waits for `step` while the attempts go on: those that read use the same connections to the store,
+/// and would keep them for as long as nobody polls them.
+async fn beside<T>(
+    step: impl Future<Output = T>,
+    in_flight: &mut FuturesUnordered<BoxFuture<'static, Attempt>>,
+    ended: &mut Vec<Attempt>,
+) -> T {
+    let mut step = pin!(step);
+    loop {
+        tokio::select! {
+            done = &mut step => return done,
+            Some(attempt) = in_flight.next() => ended.push(attempt),
         }
     }
 }

@@ -1,9 +1,12 @@
-//! A sender whose store fails: it does not send longer than its lease lasts.
+//! A sender whose store fails, or has few connections.
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use time::OffsetDateTime;
-use tokio::time::sleep;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{sleep, timeout},
+};
 
 use super::*;
 use crate::{
@@ -18,7 +21,22 @@ use crate::{
 
 /// Events that wait. Its leases can be made to fail.
 #[derive(Default)]
-struct TestOutbox(Mutex<State>);
+struct TestOutbox(Mutex<State>, Connection);
+
+/// The only connection to a store.
+struct Connection(Semaphore);
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
+    }
+}
+
+impl Connection {
+    async fn acquire(&self) -> SemaphorePermit<'_> {
+        self.0.acquire().await.unwrap()
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -27,11 +45,11 @@ struct State {
 }
 
 impl TestOutbox {
-    fn record(&self, id: u64) {
+    fn record(&self, id: u64, user: &str) {
         let new = NewOutboxEvent {
             webhook: name(),
             space: Space::root(),
-            event: WebhookEvent::UserOnline(UserName::from_raw("ann")),
+            event: WebhookEvent::UserOnline(UserName::from_raw(user)),
             at: OffsetDateTime::UNIX_EPOCH,
         };
         let event = OutboxEvent { id, new, batch: None, attempts: 0, failure: None, dead_at: None };
@@ -63,6 +81,7 @@ impl WebhookOutbox for TestOutbox {
         without: &[String],
         _events_max: usize,
     ) -> Result<Vec<OutboxEvent>, Fault> {
+        let _connection = self.1.acquire().await;
         let events = self.0.lock().events.clone();
         Ok(events.into_iter().filter(|it| !without.contains(&it.new.subject())).collect())
     }
@@ -114,11 +133,25 @@ fn name() -> WebhookName {
     WebhookName::from_raw("test")
 }
 
-#[tokio::test(start_paused = true)]
-async fn nothing_is_sent_when_the_lease_cannot_be_renewed() {
-    let (outbox, receiver) = (Arc::<TestOutbox>::default(), Arc::<Receiver>::default());
+/// Needs the connection for a while to make a request.
+struct ReadingReceiver(Arc<TestOutbox>);
+
+#[async_trait]
+impl WebhookReceiver for ReadingReceiver {
+    async fn deliver(&self, _request: &WebhookRequest) -> Result<(), BackendFailure> {
+        let _connection = self.0.1.acquire().await;
+        sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+}
+
+fn sender(
+    outbox: &Arc<TestOutbox>,
+    receiver: Arc<dyn WebhookReceiver>,
+    in_flight_max: usize,
+) -> WebhookSender {
     let parts = SenderParts {
-        outbox: Arc::clone(&outbox) as Arc<dyn WebhookOutbox>,
+        outbox: Arc::clone(outbox) as Arc<dyn WebhookOutbox>,
         store: Arc::new(MemoryStore::new()),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -127,19 +160,36 @@ async fn nothing_is_sent_when_the_lease_cannot_be_renewed() {
     };
     let target = WebhookTarget {
         name: name(),
-        receiver: Arc::clone(&receiver) as Arc<dyn WebhookReceiver>,
-        in_flight_max: 1,
+        receiver,
+        in_flight_max,
         batch_max: 1,
         retry_max: Duration::from_mins(1),
     };
-    let sender = WebhookSender::new(parts, target, Arc::default());
+    WebhookSender::new(parts, target, Arc::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_go_on_while_the_outbox_waits_for_their_connection() {
+    let outbox = Arc::<TestOutbox>::default();
+    for (id, user) in (1..).zip(["ann", "bob", "eve"]) {
+        outbox.record(id, user);
+    }
+    let sender = sender(&outbox, Arc::new(ReadingReceiver(Arc::clone(&outbox))), 3);
+    timeout(Duration::from_secs(5), sender.run()).await.unwrap_err();
+    assert_eq!(outbox.0.lock().events.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_when_the_lease_cannot_be_renewed() {
+    let (outbox, receiver) = (Arc::<TestOutbox>::default(), Arc::<Receiver>::default());
+    let sender = sender(&outbox, Arc::clone(&receiver) as Arc<dyn WebhookReceiver>, 1);
     let test = async {
-        outbox.record(1);
+        outbox.record(1, "ann");
         sleep(WEBHOOK_LEASE).await;
         assert_eq!(*receiver.0.lock(), 1);
         outbox.0.lock().leases_fail = true;
         sleep(WEBHOOK_LEASE).await;
-        outbox.record(2);
+        outbox.record(2, "ann");
         sleep(WEBHOOK_LEASE).await;
         assert_eq!(*receiver.0.lock(), 1, "another node may have the lease now");
         outbox.0.lock().leases_fail = false;

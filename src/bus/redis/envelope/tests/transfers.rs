@@ -16,7 +16,7 @@ pub(super) fn examples() -> Vec<Example> {
         let (pid, space) = ("secret".into(), Space::from_raw("/shop"));
         let is_taken = step == ClaimStep::Take;
         let (from, channel) = (NodeId::from_raw("n3"), Channel::from_raw(5).unwrap());
-        let seen = is_taken.then(|| SeenAnnouncement { from, channel, number: 6 });
+        let seen = is_taken.then_some(SeenAnnouncement { from, channel, number: 6 });
         let seen = seen.into_iter().collect();
         let claim = SessionClaim { step, pid, space, user, offset, required, seen };
         ClusterEvent::SessionClaim(id, claim)

@@ -131,11 +131,11 @@ async fn without_an_answer_the_client_begins_anew() {
 #[tokio::test(start_paused = true)]
 async fn the_node_may_not_have_seen_the_loss_yet() {
     let ([here, there], _bus) = Stack::two_nodes(limits()).await;
-    let mut ann = RawClient::identified(&here, "ann").await;
+    let ann = RawClient::identified(&here, "ann").await;
     let (auth, pid) = (ann.auth(), ann.pid.clone());
     let loses = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        ann.socket.send_text("1").await;
+        drop(ann);
     };
     let (again, ()) = tokio::join!(RawClient::open(&there, "", &auth), loses);
     assert_eq!(again.pid, pid);
@@ -147,7 +147,7 @@ async fn a_node_that_drains_hands_its_sessions_over() {
     let mut bob = RawClient::identified(&there, "bob").await;
     let mut ann = RawClient::identified(&here, "ann").await;
     let auth = RawClient::identified(&here, "eve").await.lose(&here).await;
-    here.chat.drain();
+    here.drain().await;
     while let Some(text) = ann.socket.receive_text().await {
         assert!(!text.contains("\"welcome\""));
     }
