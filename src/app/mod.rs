@@ -8,6 +8,7 @@ mod builder;
 pub mod data;
 pub mod doctor;
 mod engines;
+mod listening;
 mod reload;
 mod services;
 mod supervisor;
@@ -35,21 +36,10 @@ use crate::{
     },
     clock::{RandomIds, SystemClock},
     config::{AllowedOrigin, ApiKeySettings, Config},
-    domain::{EmitterMode, ListenAddress, NodeId},
+    domain::{EmitterMode, NodeId},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
-    tls::Certificates,
-    transport::{
-        TransportParts,
-        api::{ApiPort, MetricsSource},
-        client_address::TrustedProxies,
-        http::{AdminGateway, Gateway},
-        lanes::Lanes,
-        listener::{BoundAddress, Listener},
-        origin::Origins,
-        socketio::SocketIoTransport,
-        websocket::WebSocketTransport,
-    },
+    transport::{listener::BoundAddress, origin::Origins},
 };
 
 pub use self::builder::ServerBuilder;
@@ -59,7 +49,11 @@ pub use self::tls::check as check_certificates;
 pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
-use self::{reload::LiveParts, services::Services};
+use self::{
+    listening::{listen, metrics_source},
+    reload::LiveParts,
+    services::Services,
+};
 
 /// Why the server ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
@@ -296,65 +290,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Starts to listen. Returns the addresses of clients, and that of back ends, if they have their own.
-fn listen(
-    config: &Config,
-    (chat, origins): (&Arc<Chat>, Arc<Origins>),
-    client_tasks: &Tasks,
-    metrics: MetricsSource,
-    certificates: Option<&Arc<Certificates>>,
-) -> Result<(Vec<BoundAddress>, Option<BoundAddress>), AppError> {
-    let bind = |key, addresses: &[ListenAddress]| {
-        let listener = Listener::bind(addresses, config.unix_socket_mode, chat.limits());
-        listener.map_err(|error| AppError::Setting { key, reason: error.to_string() })
-    };
-    let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);
-    let listener = bind("listen", &config.listen)?;
-    let listener = listener.with_proxies(proxies.clone(), config.proxy_protocol);
-    let listener = match certificates {
-        Some(certificates) => listener.with_tls(certificates.server_config()),
-        None => listener,
-    };
-    let admin = config.admin.listen.as_slice();
-    let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
-    let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());
-    let addresses = (listener.addresses(), admin_address);
-    let gateway = gateway(config, (chat, origins), client_tasks, metrics.clone());
-    let gateway = gateway.with_proxies(proxies);
-    client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
-    if let Some(admin) = admin {
-        let gateway = AdminGateway::new(chat, metrics);
-        client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
-    }
-    Ok(addresses)
-}
-
-/// Writes the metrics of a chat. Dropped with the routes.
-fn metrics_source(chat: &Arc<Chat>, metrics: &Arc<ProcessMetrics>) -> MetricsSource {
-    let (chat, metrics) = (Arc::clone(chat), Arc::clone(metrics));
-    MetricsSource::new(move || metrics.text(&chat.gauges()))
-}
-
-fn gateway(
-    config: &Config,
-    (chat, origins): (&Arc<Chat>, Arc<Origins>),
-    client_tasks: &Tasks,
-    metrics: MetricsSource,
-) -> Gateway {
-    let parts = TransportParts {
-        origins: Arc::clone(&origins),
-        in_query: config.token.in_query,
-        compression: config.websocket_compression,
-        tasks: client_tasks.clone(),
-        lanes: Lanes::start(client_tasks),
-    };
-    let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
-    let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
-    let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
-    let api = (api_port, metrics);
-    Gateway::new(chat, origins, (socketio, websocket), api, config.form_sign_in)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

@@ -6,7 +6,7 @@ use super::{
     Chat,
     ports::{ApiKey, Carrier, MetricEvent, RequestMetrics, Wire},
 };
-use crate::domain::{ApiScope, KeyRejection, Rejection, Space};
+use crate::domain::{ApiScope, KeyRejection, NodeId, Rejection, Space};
 
 /// Whether an engine works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl Chat {
     #[cfg(test)]
     pub(crate) fn has_peers(&self) -> bool {
         !self.cluster.serving_peers().is_empty()
+    }
+
+    /// The name of this node.
+    pub fn node(&self) -> &NodeId {
+        &self.rules.node
     }
 
     /// The number of connections on this node.

@@ -30,7 +30,7 @@ impl Config {
         let mut changes = compare! {
             running, wanted,
             live: api_keys log_filter origins rooms,
-            restart: admin backends bus clock_secs data devices drain_ms_max emitter events form_sign_in
+            restart: access_log admin backends bus clock_secs data devices drain_ms_max emitter events form_sign_in
                 forwarded_header guests limits listen log_format paths postgres proxy_protocol
                 retention spaces sqlite store tls trusted_proxies unix_socket_mode webhooks
                 websocket_compression

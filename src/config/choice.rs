@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 use crate::domain::{
-    DevicePolicy, FormSignIn, ForwardedHeader, GuestDevices, Guests, ProxyProtocol, QueryTokens,
-    Synchronous, WebSocketCompression,
+    AccessLogging, DevicePolicy, FormSignIn, ForwardedHeader, GuestDevices, Guests, ProxyProtocol,
+    QueryTokens, Synchronous, WebSocketCompression,
 };
 
 /// A type with one name per value.
@@ -22,6 +22,10 @@ impl Choice for FormSignIn {
 }
 
 impl Choice for WebSocketCompression {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for AccessLogging {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
 }
 

@@ -32,9 +32,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     auth::KeyOptions,
     domain::{
-        DevicePolicy, EventRules, FormSignIn, ForwardedHeader, GuestDevices, Guests, Limits,
-        ListenAddress, ProxyProtocol, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
-        WebSocketCompression,
+        AccessLogging, DevicePolicy, EventRules, FormSignIn, ForwardedHeader, GuestDevices, Guests,
+        Limits, ListenAddress, ProxyProtocol, QueryTokens, RoomRules, Secret, SpacePattern,
+        Synchronous, WebSocketCompression,
     },
     telemetry::LogFormat,
     wire::PathRule,
@@ -125,6 +125,9 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The filter of the log.
     pub log_filter: String,
+    /// Whether the log has a line for each request.
+    #[serde(with = "choice")]
+    pub access_log: AccessLogging,
     /// The longest duration of a stop. After it, the remaining connections are cut.
     pub drain_ms_max: u64,
     /// The address of back ends.
@@ -253,6 +256,7 @@ impl Default for Config {
             clock_secs: 0,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
+            access_log: AccessLogging::Off,
             drain_ms_max: 8000,
             admin: AdminSettings::default(),
             tls: TlsSettings::default(),

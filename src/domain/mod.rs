@@ -55,8 +55,8 @@ pub use member::{JoinMode, Member, Muted, Role};
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{
-    ApiScope, DevicePolicy, EmitterMode, FormSignIn, ForwardedHeader, GuestDevices, Guests, Hook,
-    ProxyProtocol, QueryTokens, Synchronous, WebSocketCompression,
+    AccessLogging, ApiScope, DevicePolicy, EmitterMode, FormSignIn, ForwardedHeader, GuestDevices,
+    Guests, Hook, ProxyProtocol, QueryTokens, Synchronous, WebSocketCompression,
 };
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};

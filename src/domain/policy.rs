@@ -107,6 +107,15 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
+/// Whether the log has a line for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogging {
+    /// It has.
+    On,
+    /// It has not.
+    Off,
+}
+
 /// Whether connections of trusted proxies begin with a header of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyProtocol {

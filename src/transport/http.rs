@@ -22,6 +22,7 @@ use tower_service::Service as _;
 use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
+    access_log::AccessLog,
     api::{self, ApiPort, MetricsSource},
     client_address::{ClientAddress, SocketPeer, TrustedProxies},
     cookie, cors,
@@ -43,14 +44,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AdminGateway {
     router: Router,
+    access_log: AccessLog,
 }
 
 impl AdminGateway {
     /// Puts the routes together.
-    pub fn new(chat: &Arc<Chat>, metrics: MetricsSource) -> Self {
+    pub fn new(chat: &Arc<Chat>, metrics: MetricsSource, access_log: AccessLog) -> Self {
         let api = api::for_back_ends(Arc::clone(chat), metrics, ApiPort::Own);
         let routes = api.merge(api::documents()).merge(health(chat)).fallback(not_found);
-        Self { router: traced_routes(routes) }
+        Self { router: traced_routes(routes), access_log }
     }
 }
 
@@ -58,10 +60,19 @@ impl Handler for AdminGateway {
     fn handle(
         &self,
         request: Request<Incoming>,
-        _peer: SocketPeer,
+        peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let mut router = self.router.clone();
-        async move { router.call(request).await.unwrap_or_else(|never| match never {}) }
+        let address = ClientAddress::decide(peer, request.headers(), &TrustedProxies::none());
+        let logged = self.access_log.begin(&request, address);
+        async move {
+            let answer = router.call(request).await;
+            let mut response = answer.unwrap_or_else(|never| match never {});
+            if let Some(logged) = logged {
+                (*logged).answer(&mut response);
+            }
+            response
+        }
     }
 }
 
@@ -71,6 +82,7 @@ pub struct Gateway {
     router: Router,
     socketio: Arc<SocketIoTransport>,
     proxies: TrustedProxies,
+    access_log: AccessLog,
 }
 
 impl Gateway {
@@ -83,13 +95,20 @@ impl Gateway {
         form_sign_in: FormSignIn,
     ) -> Self {
         let router = router((chat, origins), websocket, (api_port, metrics), form_sign_in);
-        Self { router, socketio: Arc::new(socketio), proxies: TrustedProxies::none() }
+        let (proxies, access_log) = (TrustedProxies::none(), AccessLog::off());
+        Self { router, socketio: Arc::new(socketio), proxies, access_log }
     }
 
     /// Believes what these proxies say about their clients.
     #[must_use]
     pub fn with_proxies(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Logs all requests.
+    #[must_use]
+    pub fn with_access_log(self, access_log: AccessLog) -> Self {
+        Self { access_log, ..self }
     }
 }
 
@@ -105,6 +124,7 @@ impl Handler for Gateway {
             request.headers_mut().insert(cookie::FORWARDED_PROTO, https);
         }
         let address = ClientAddress::decide(peer, request.headers(), &self.proxies);
+        let logged = self.access_log.begin(&request, address);
         // Only what this request needs: the future exists once per connection.
         let target = if SocketIoTransport::route(request.uri().path()).is_some() {
             Ok(Arc::clone(&self.socketio))
@@ -113,12 +133,16 @@ impl Handler for Gateway {
             Err(self.router.clone())
         };
         async move {
-            match target {
+            let mut response = match target {
                 Ok(socketio) => traced(socketio, request, address).await,
                 Err(mut router) => {
                     Box::pin(router.call(request)).await.unwrap_or_else(|never| match never {})
                 }
+            };
+            if let Some(logged) = logged {
+                (*logged).answer(&mut response);
             }
+            response
         }
     }
 }
