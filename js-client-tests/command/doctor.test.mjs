@@ -28,6 +28,7 @@ test("faults of settings, files, ports and limits are named", async (t) => {
     // An address for documentation: no machine has it.
     "admin.listen=192.0.2.1:3999",
     `webhooks=[{ name = "a", url = "http://127.0.0.1", events = ["*"], secret_file = "${folder}/none" }]`,
+    `tls.certificates=[{ cert = "${folder}/none.pem", key = "${folder}/none.key" }]`,
   ];
   const before = await readdir(data);
   const { code, findings } = await doctor({ data, settings, files: 300 });
@@ -36,6 +37,7 @@ test("faults of settings, files, ports and limits are named", async (t) => {
     ["settings", "warning", /synchronous/],
     ["settings", "error", /token\.key|short|bytes/],
     ["settings", "error", /webhooks/],
+    ["settings", "error", /tls\.certificates/],
     ["files.data", "warning", /755/, /chmod 700/],
     ["files.database", "warning", /644/, /chmod 600/],
     ["files.key", "warning", /644/, /chmod 600/],

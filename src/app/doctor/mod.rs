@@ -12,7 +12,7 @@ use std::fmt;
 
 use tokio::runtime;
 
-use super::{backends, tokens, webhooks};
+use super::{backends, tls, tokens, webhooks};
 use crate::config::{Config, Problems};
 
 /// How bad a finding is.
@@ -98,6 +98,7 @@ pub fn of_problems(problems: &Problems) -> Vec<Finding> {
 
 fn settings(config: &Config) -> Vec<Finding> {
     let mut failures: Vec<_> = tokens::check(config).err().into_iter().collect();
+    failures.extend(tls::check(config).err());
     failures.extend(backends::open(config, Vec::new()).err());
     failures.extend(webhooks::targets(config).err());
     let errors = failures
