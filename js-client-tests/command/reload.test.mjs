@@ -1,15 +1,16 @@
 // SIGHUP under load: a good file takes effect, a bad one changes nothing, and no client notices.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
 import { apiKey, askApi, MANAGE_KEY } from "../support/api.mjs";
 import { assertOk } from "../support/assert.mjs";
+import { firstLines, readLines, startProcess } from "../support/child-process.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
-import { serverForThisTest } from "../support/server.mjs";
+import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
 import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
@@ -55,6 +56,26 @@ test("SIGHUP reloads a good file, and a bad one changes nothing", async (t) => {
       server.log.slice(before).some((it) => line.test(it)),
     );
   }
+});
+
+test("a file that has gone is an error, also where no flag names it", async (t) => {
+  const home = await mkdtemp(path.join(tmpdir(), "roomcast-reload-"));
+  t.after(() => rm(home, { recursive: true }));
+  const file = path.join(home, "roomcast.toml");
+  await writeFile(file, WITH_KEY);
+  const child = startProcess(ROOMCAST, ["--listen", "127.0.0.1:0"], { cwd: home });
+  t.after(() => child.kill("SIGKILL"));
+  const log = [];
+  readLines(child.stderr, (lines) => log.push(...lines));
+  const [line] = await firstLines("the line that reports the address", child.stdout);
+  const server = { url: line.replace("listening on ", "") };
+  assert.equal((await askApi(server, "users")).status, 200);
+  await rename(file, `${file}.away`);
+  child.kill("SIGHUP");
+  await waitUntil("the outcome of the reload", async () =>
+    log.some((it) => /ERROR.*settings not reloaded.*roomcast\.toml/.test(it)),
+  );
+  assert.equal((await askApi(server, "users")).status, 200, "the last good settings count");
 });
 
 /** Clients of all kinds that send messages until the end. None may be refused or disconnected. */

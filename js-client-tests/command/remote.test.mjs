@@ -179,7 +179,7 @@ test("mistakes have exit codes and name what is wrong", async () => {
     [2, ["send", "den", "two", "texts", "--user", "bot", ...at, ...key], /quote it/],
     [2, ["send", "den", "--event", "x", "{", ...at, ...key], /an argument of an event is JSON/],
     [2, ["history", "den", "--before", "1", "--after", "1", ...at, ...key], /cannot be used with/],
-    [3, ["rooms", ...at], /unauthorized/],
+    [3, ["rooms", ...at], /no key was given: --key-file.*unauthorized/],
     [3, ["rooms", "--key-file", publish, ...at], /forbidden/],
     [3, ["rooms", "--space", "/none", ...at, ...key], /unknown_space/],
     [3, ["kick", "den", unique("nobody"), ...at, ...key], /no_such_user/],

@@ -15,7 +15,7 @@ use std::{
     ffi::OsString,
     fmt,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -130,7 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Some(Command::Doctor(doctor)) => return doctor.run(line.settings.load()),
         other => other.unwrap_or(Command::Serve),
     };
-    let settings = line.settings;
+    let settings = line.settings.with_file_that_exists();
     let config = match settings.load() {
         Ok(config) => config,
         Err(problems) => return print_error(BAD_SETTING, problems),
@@ -148,6 +148,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
 }
 
 impl SettingsArgs {
+    /// Names the default file if it is there: at a reload, a file that is missing is not one without
+    /// settings.
+    fn with_file_that_exists(self) -> Self {
+        let default = Path::new(config::FILE);
+        let is_there = self.config.is_none() && default.exists();
+        Self { config: self.config.or_else(|| is_there.then(|| default.to_owned())), ..self }
+    }
+
     /// The settings of file, environment and flags together.
     fn load(&self) -> Result<Config, Problems> {
         let Self { config, listen, data, log_format, log_filter, set } = self.clone();

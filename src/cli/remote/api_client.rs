@@ -52,7 +52,9 @@ impl ApiClient {
         let parsed = Url::parse(url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base() && url.has_host()
         });
-        let url = parsed.ok_or_else(|| format!("--url {url:?}: this is not http://host:port"))?;
+        let url = parsed.ok_or_else(|| {
+            format!("--url {url:?}: this is not http://host:port or https://host:port")
+        })?;
         let client = http_client([Some(url.scheme())]).map_err(|error| error.to_string())?;
         let key = key.map(|key| {
             let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
@@ -107,7 +109,10 @@ impl ApiClient {
             }
             let answer = self.send(request).await?;
             let Some(pause) = answer.pause() else {
-                return answer.value();
+                return match self.key {
+                    None if answer.status == StatusCode::UNAUTHORIZED => Err(no_key()),
+                    _ => answer.value(),
+                };
             };
             sleep(pause).await;
         }
@@ -163,6 +168,12 @@ impl Answer {
             }
         }
     }
+}
+
+/// The refusal of a request without a key, for who sits at the terminal.
+fn no_key() -> ApiError {
+    let message = "no key was given: --key-file, or ROOMCAST_API_KEY in the environment".to_owned();
+    ApiError::Refused { code: "unauthorized".to_owned(), message }
 }
 
 /// The list with this key, out of an answer.

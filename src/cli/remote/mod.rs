@@ -61,7 +61,7 @@ pub(super) enum RemoteCommand {
 /// The server, and what opens it.
 #[derive(Args, Debug)]
 struct ServerArgs {
-    /// The server, as http://host:port [default: as the settings say]
+    /// The server, as http://host:port or https://host:port [default: as the settings say]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// A file with an API key on its first line, as `roomcast key new` prints it [default: the
@@ -164,7 +164,10 @@ impl ServerArgs {
         let url = match &self.url {
             Some(url) => url.clone(),
             None => load()?.local_api_url().ok_or_else(|| {
-                RemoteError::Argument("the settings have no TCP port: give --url".to_owned())
+                RemoteError::Argument(
+                    "the API is on no TCP port: set `admin.listen` to one, or give --url"
+                        .to_owned(),
+                )
             })?,
         };
         ApiClient::new(&url, self.key()?.as_deref()).map_err(RemoteError::Argument)
