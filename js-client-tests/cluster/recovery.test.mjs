@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { assertOk } from "../support/assert.mjs";
 import { clusterForThisFile, clusterForThisTest } from "../support/cluster.mjs";
 import { connect, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import { lose, record } from "../support/lost-client.mjs";
 import { Random } from "../support/random.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { once } from "../support/timeouts.mjs";
@@ -186,20 +187,6 @@ test("without the node that had the session, the client begins anew", async (t) 
 
 /** Events about who is online, which are states. */
 const STATES = /^(get users|user (joined|left))$/;
-
-/** The events that a client receives from now on: the name and all arguments. */
-function record(client) {
-  const received = [];
-  client.socket.onAny((...event) => received.push(event));
-  return received;
-}
-
-/** Drops the transport. */
-async function lose(client) {
-  const lost = once(client.socket, "disconnect");
-  client.drop();
-  await lost;
-}
 
 /** Comes back on a node. Whether the connection was recovered, and its id. */
 async function returnTo(client, n) {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { assertOk } from "../support/assert.mjs";
 import { connect, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import { lose, record } from "../support/lost-client.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import {
   ALL_SOCKET_IO,
@@ -150,18 +151,4 @@ for (const clientType of ALL_SOCKET_IO.filter(({ version }) => version !== "4.8"
     // As with the official server: those of Engine.IO 4 get the offset, which they do not know.
     assert.equal(args.length, clientType.legacy ? 1 : 2);
   });
-}
-
-/** The events that a client receives from now on: the name and all arguments. */
-function record(client) {
-  const received = [];
-  client.socket.onAny((...event) => received.push(event));
-  return received;
-}
-
-/** Drops the transport. */
-async function lose(client) {
-  const lost = once(client.socket, "disconnect");
-  client.drop();
-  await lost;
 }
