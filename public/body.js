@@ -42,7 +42,7 @@ export function imageType(bytes) {
 const size = (text) => new TextEncoder().encode(text).length;
 const isBytes = (it) => it instanceof ArrayBuffer;
 const label = (bytes) => `[${bytes.byteLength} bytes]`;
-const code = (text) => element("code", {}, text);
+const code = (text) => element("code", { dir: "auto" }, text);
 
 function startsWith(bytes, at, ...wanted) {
   return wanted.every((it, i) => bytes[at + i] === it);

@@ -62,7 +62,7 @@ function deleteButton(message, problem, { remove, done }) {
 }
 
 function openEditor(bubble, message, { edit, done }) {
-  const field = element("textarea", { value: message.body, rows: 1 });
+  const field = element("textarea", { value: message.body, rows: 1, dir: "auto" });
   field.setAttribute("aria-label", "Edit message");
   const problem = element("p", { className: "problem" });
   problem.setAttribute("role", "alert");
