@@ -1,7 +1,7 @@
 // Entry point: connects the Socket.IO client, the stored state of the tab, the connection and the
 // view.
 
-import { beginSession, endSession, fetchSession } from "./account.js";
+import { endSession, fetchSession } from "./account.js";
 import { bodySize } from "./body.js";
 import { makeConnection } from "./connection.js";
 import { makeEditing } from "./editing.js";
@@ -12,26 +12,25 @@ import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
 import { makeRooms } from "./rooms.js";
 import { deviceId, forget, recall, remember } from "./session.js";
+import * as signIn from "./sign-in.js";
 import * as model from "./state.js";
 import { makeTypingExpiry, makeTypingSender } from "./typing.js";
 import { makeView, showMissing } from "./view.js";
-import { needsToken, refusal, refusedClaim, requiresSignIn, tooLarge } from "./words.js";
+import { refusal, requiresSignIn, tooLarge } from "./words.js";
 
 // A batch of events is drawn once after this delay; user actions are drawn immediately. A timer,
 // because a hidden page has no animation frames, and its title still shows the unread count.
 const DRAW_WAIT_MS = 16;
 const NOTICE_MS = 8_000;
 
-const CLIENT = "/socket.io/socket.io.esm.min.js";
-
-const { io } = await import(CLIENT).catch(() => {
+const { io } = await import("./socket.io.js").catch(async () => {
+  await signIn.firstSession; // which may open the form
+  signIn.close();
   showMissing();
   return new Promise(() => {}); // nothing below can start
 });
 const { state, unsent } = recall();
 const device = deviceId();
-// The state of the sign-in form. The form stays closed until it is known that there is no session.
-const signInForm = { isOpen: false, busy: false, byToken: false, code: "", problem: "" };
 const otherTabs = new BroadcastChannel("roomcast");
 let drawing = null;
 
@@ -59,7 +58,6 @@ const draw = makeView({
   ...makeTypingSender({ request }),
   ...makeEditing({ state, ask: attempt, changed: edited }),
   ...drawnAfter(rooms, ["join", "mute", "invite", "kick"]),
-  signIn,
   signOut,
   open,
   leave,
@@ -76,11 +74,15 @@ const draw = makeView({
 document.addEventListener("visibilitychange", visibilityChanged);
 addEventListener("pagehide", keep);
 otherTabs.addEventListener("message", () => {
-  if (state.user === null && !signInForm.busy) void begin();
+  if (state.user === null && !signIn.isBusy()) void begin();
 });
 visibilityChanged();
 drawNow();
-void begin();
+const isIn = signIn.onEnter((who) => {
+  otherTabs.postMessage("signed in");
+  enter(who);
+});
+if (!isIn) void begin("unauthorized", signIn.firstSession);
 
 function changed() {
   drawing ??= setTimeout(drawNow, DRAW_WAIT_MS);
@@ -89,7 +91,7 @@ function changed() {
 function drawNow() {
   clearTimeout(drawing);
   drawing = null;
-  draw(state, outbox, signInForm);
+  draw(state, outbox);
   keep();
 }
 
@@ -123,10 +125,10 @@ function drawnAfter(actions, names) {
 }
 
 /** Continues with the session of this browser; without one it opens the sign-in form. */
-async function begin(why = "unauthorized") {
-  const who = await fetchSession();
+async function begin(why = "unauthorized", session = fetchSession()) {
+  const who = await session;
   if (who.ok) return enter(who);
-  if (signInForm.isOpen) return;
+  if (state.user === null && signIn.isOpen()) return;
   if (state.user === null) return showSignIn();
   if (who.code === "unanswered") return connection.connect(); // it retries until the server answers
   showSignIn(who.code === "token_expired" ? who.code : why);
@@ -135,18 +137,16 @@ async function begin(why = "unauthorized") {
 function enter({ user }) {
   if (state.user !== user) startOver();
   state.user = user;
-  Object.assign(signInForm, { isOpen: false, busy: false, code: "", problem: "" });
+  signIn.close();
   connection.connect();
-  changed();
+  drawNow();
 }
 
 /** Clears the user's state, and opens the sign-in form; with a code, the form shows the reason. */
-function showSignIn(code = "", message) {
+function showSignIn(code, message) {
   startOver();
-  const byToken = signInForm.byToken || needsToken(code);
-  const problem = code === "" || requiresSignIn(code) ? "" : refusal(code, message);
-  Object.assign(signInForm, { isOpen: true, busy: false, byToken, code, problem });
-  changed();
+  drawNow();
+  signIn.open(code, message);
 }
 
 function startOver() {
@@ -262,22 +262,6 @@ function notice(text) {
     if (state.notice === text) state.notice = null;
     changed();
   }, NOTICE_MS);
-}
-
-/** `claim` is `{name}` or `{token}`. */
-async function signIn(claim) {
-  if (signInForm.busy) return;
-  Object.assign(signInForm, { busy: true, code: "", problem: "" });
-  changed();
-  const who = await beginSession(claim);
-  if (who.ok) {
-    otherTabs.postMessage("signed in");
-    return enter(who);
-  }
-  const { code, message } = who;
-  if (needsToken(code)) return showSignIn(code);
-  Object.assign(signInForm, { busy: false, code, problem: refusedClaim(claim, code, message) });
-  changed();
 }
 
 async function signOut() {

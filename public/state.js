@@ -209,6 +209,6 @@ export function setUsers(talk, users, count) {
   talk.count = count;
 }
 
-export const { compare: byName } = new Intl.Collator("en", { numeric: true });
+const { compare: byName } = new Intl.Collator("en", { numeric: true });
 
-export { messageAt, messages };
+export { byName, messageAt, messages };

@@ -7,7 +7,7 @@ import { makeInbox } from "./inbox.js";
 import { makeLog } from "./log.js";
 import { makeSidebar } from "./sidebar.js";
 import { isOnline, opened } from "./state.js";
-import { closing, link, people, presenceLine, signInLine, typingLine } from "./words.js";
+import { closing, link, people, presenceLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -30,11 +30,6 @@ export function makeView(actions) {
   const drawInbox = makeInbox(actions);
 
   $("reconnect").addEventListener("click", actions.reconnect);
-  $("sign-in").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const name = $("name").value.trim();
-    actions.signIn($("by-token").hidden ? { name } : { token: $("token").value.trim() });
-  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || $("chat").hidden || event.isComposing) return;
     if (drawer.isOpen()) drawer.close();
@@ -53,32 +48,14 @@ export function makeView(actions) {
     log.draw(state, talk, outbox.in(talk.key));
   }
 
-  return function draw(state, outbox, signInForm) {
+  return function draw(state, outbox) {
     const isIn = state.user !== null;
     const wasIn = !$("chat").hidden;
     $("chat").hidden = !isIn;
     if (isIn) drawChat(state, outbox);
-    drawSignIn(signInForm);
     drawTitle(state);
     if (isIn && !wasIn) composer.focus();
   };
-}
-
-function drawSignIn({ isOpen, busy, byToken, code, problem }) {
-  const wasOpen = !$("sign-in-screen").hidden;
-  const wasByToken = !$("by-token").hidden;
-  const field = byToken ? $("token") : $("name");
-  $("sign-in-screen").hidden = !isOpen;
-  $("by-name").hidden = byToken;
-  $("by-token").hidden = !byToken;
-  setText($("lead"), signInLine(problem === "" ? code : "", byToken));
-  setText($("sign-in-problem"), problem);
-  $("sign-in").dataset.code = code;
-  $("sign-in").setAttribute("aria-busy", String(busy));
-  field.setAttribute("aria-invalid", String(problem !== ""));
-  // The token does not stay in the page.
-  if (!isOpen) $("token").value = "";
-  if (isOpen && (!wasOpen || byToken !== wasByToken)) field.focus();
 }
 
 function drawHeader(state, talk) {

@@ -77,6 +77,7 @@ pub(super) const LAYERS: [Layer; 18] = [
             "rust_embed",
             "serde",
             "serde_json",
+            "sha2",
             "socket2",
             "socketioxide",
             "thiserror",

@@ -3,27 +3,29 @@
 //! The page runs under a policy that lets in nothing but its own files; the client is served as
 //! the official server does it, down to the `ETag`.
 
-use std::sync::LazyLock;
+mod document;
+mod files;
+mod joiner;
 
 use axum::{
     Router,
-    body::Body,
     extract::Path,
     middleware::map_response,
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rust_embed::{Embed, EmbeddedFile};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tower_http::{
     CompressionLevel, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
 };
 
-/// What the page may do. Everything else is refused by the browser.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' blob: data:; connect-src 'self' ws: wss:; font-src 'self'; \
-    manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use self::{
+    document::{CHAT_PAGE, policy},
+    files::{
+        CLIENT_TAG, ClientPackage, PageFiles, content_tag, file_response, has_extension,
+        page_fields,
+    },
+};
 
 /// The names under which the official server serves its client.
 const CLIENT_NAMES: [&str; 8] = [
@@ -37,49 +39,22 @@ const CLIENT_NAMES: [&str; 8] = [
     "socket.io.msgpack.min.js.map",
 ];
 
-/// The files of the page. `package.json` is of no kind that is included.
-#[derive(Embed)]
-#[folder = "public/"]
-#[include = "*.css"]
-#[include = "*.html"]
-#[include = "*.js"]
-#[include = "*.png"]
-#[include = "*.svg"]
-#[include = "*.webmanifest"]
-#[include = "*.woff2"]
-#[exclude = "*/*"]
-#[allow_missing = true]
-struct PageFiles;
+/// For files whose name never has another content.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// The official client as `npm ci` installs it in `public/`. Without it the build succeeds and its
-/// files answer 404.
-#[derive(Embed)]
-#[folder = "public/node_modules/socket.io-client/"]
-#[include = "package.json"]
-#[include = "dist/socket.io*"]
-#[allow_missing = true]
-struct ClientPackage;
+/// For files of which a browser asks whether it has the newest.
+const REVALIDATED: &str = "no-cache";
 
-/// The `ETag` of the client's files: the version of the package, as with the official server.
-static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
-    #[derive(Deserialize)]
-    struct Package {
-        version: String,
-    }
-    let package = ClientPackage::get("package.json")?;
-    let Package { version } = serde_json::from_slice(&package.data).ok()?;
-    HeaderValue::from_str(&format!("\"{version}\"")).ok()
-});
-
-/// The page at `/`, that of the API at `/api/`, their parts under `/assets/`, the icon, and the official client's files beside
-/// the engine's own path.
+/// The page at `/`, that of the API at `/api/`, their parts under `/assets/`, the icon, and the
+/// official client's files beside the engine's own path.
 pub fn routes() -> Router {
     let nosniff = HeaderValue::from_static("nosniff");
     Router::new()
-        .route("/", get(async |headers: HeaderMap| page_file("index.html", &headers)))
+        .route("/", get(async |headers: HeaderMap| document(&headers)))
         .route("/api/", get(async |headers: HeaderMap| page_file("api.html", &headers)))
         .route("/favicon.ico", get(async |headers: HeaderMap| page_file("icon.svg", &headers)))
         .route("/assets/{name}", get(asset))
+        .route("/assets/{version}/{name}", get(versioned_asset))
         .route("/socket.io/{name}", get(client))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
@@ -122,44 +97,49 @@ fn client_file(name: &str, headers: &HeaderMap) -> Response {
     (fields, file_response(file, tag, headers)).into_response()
 }
 
+/// The chat page.
+fn document(headers: &HeaderMap) -> Response {
+    let fields = page_fields("index.html", REVALIDATED, CHAT_PAGE.policy.clone());
+    (fields, CHAT_PAGE.document.response(headers)).into_response()
+}
+
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     page_file(&name, &headers)
 }
 
-/// The file `name` of the page, or a plain 404.
+/// A file of this version of the page. Another version is a 404: a page never mixes two.
+async fn versioned_asset(
+    Path((version, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let prepared = match name.as_str() {
+        "app.js" => Some(&CHAT_PAGE.app),
+        "socket.io.js" => CHAT_PAGE.client.as_ref(),
+        _ => None,
+    };
+    if version != CHAT_PAGE.version {
+        not_found("another version of the page is served here")
+    } else if let Some(file) = prepared {
+        (page_fields(&name, FOR_EVER, policy("", "")), file.response(&headers)).into_response()
+    } else {
+        let mut response = page_file(&name, &headers);
+        if response.status() != StatusCode::NOT_FOUND {
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
+        }
+        response
+    }
+}
+
+/// The file `name` of a page, or a plain 404.
 fn page_file(name: &str, headers: &HeaderMap) -> Response {
     let Some(file) = PageFiles::get(name) else {
         return not_found("not found");
     };
-    let fields = [
-        (header::CONTENT_TYPE, content_type(name)),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    ];
-    let tag = content_tag(&file);
+    let tag = content_tag(&file.metadata.sha256_hash());
+    let fields = page_fields(name, REVALIDATED, policy("", ""));
     (fields, file_response(file, tag, headers)).into_response()
-}
-
-/// The `ETag` of a page file: a part of the hash of its content.
-fn content_tag(file: &EmbeddedFile) -> HeaderValue {
-    let hash = file.metadata.sha256_hash();
-    let hash = u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
-    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits are plain text")
-}
-
-/// The content of `file`, or 304 when the client has it.
-fn file_response(file: EmbeddedFile, tag: HeaderValue, headers: &HeaderMap) -> Response {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
-    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    let is_known = tags.any(|it| it == "*" || tag == *it.strip_prefix("W/").unwrap_or(it));
-    let tag = [(header::ETAG, tag)];
-    if is_known {
-        (StatusCode::NOT_MODIFIED, tag).into_response()
-    } else {
-        (tag, Body::from(file.data)).into_response()
-    }
 }
 
 /// A 404 that says `why`.
@@ -167,29 +147,16 @@ fn not_found(why: &'static str) -> Response {
     (StatusCode::NOT_FOUND, why).into_response()
 }
 
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("css") => "text/css; charset=utf-8",
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("png") => "image/png",
-        Some("svg") => "image/svg+xml",
-        Some("webmanifest") => "application/manifest+json",
-        Some("woff2") => "font/woff2",
-        _ => "application/octet-stream",
-    }
-}
-
-fn has_extension(name: &str, kind: &str) -> bool {
-    name.rsplit('.').next() == Some(kind)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::body::to_bytes;
+    use std::io::Read as _;
+
+    use axum::body::{Body, to_bytes};
+    use bytes::Bytes;
+    use flate2::read::GzDecoder;
     use tower::ServiceExt as _;
 
-    use super::*;
+    use super::{files::content_type, *};
 
     async fn get(path: &str, known: &str) -> Response {
         get_encoded(path, known, "identity").await
@@ -209,15 +176,12 @@ mod tests {
     #[tokio::test]
     async fn page_files_have_strict_headers_and_etags() {
         for name in PageFiles::iter() {
-            let path = match &*name {
-                "index.html" => "/".to_owned(),
-                name => format!("/assets/{name}"),
-            };
+            let path = format!("/assets/{name}");
             let answer = get(&path, "\"another\"").await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
             assert_eq!(header_value(&answer, "content-type"), content_type(&name));
             assert_eq!(header_value(&answer, "cache-control"), "no-cache");
-            assert_eq!(header_value(&answer, "content-security-policy"), POLICY);
+            assert_eq!(header_value(&answer, "content-security-policy"), policy("", ""));
             assert_eq!(header_value(&answer, "x-content-type-options"), "nosniff");
             assert_eq!(header_value(&answer, "referrer-policy"), "no-referrer");
             assert_eq!(header_value(&answer, "cross-origin-opener-policy"), "same-origin");
@@ -236,6 +200,8 @@ mod tests {
             "/socket.io/socket.js",
             "/socket.io/..%2f..%2fpackage.json",
             "/index.html",
+            "/assets/0123456789abcdef/app.js",
+            "/assets/0123456789abcdef/icon.svg",
         ] {
             assert_eq!(get(path, "x").await.status(), StatusCode::NOT_FOUND, "{path}");
         }
@@ -277,6 +243,65 @@ mod tests {
         assert_eq!(header_value(&answer, "etag"), format!("W/{tag}"));
         let again = get_encoded("/assets/app.js", &format!("W/{tag}"), "gzip").await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    async fn body_of(answer: Response) -> Bytes {
+        to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_document_has_one_etag_and_the_same_content_compressed() {
+        let plain = get("/", "").await;
+        let tag = header_value(&plain, "etag");
+        for (name, value) in [
+            ("cache-control", REVALIDATED),
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", CHAT_PAGE.policy.to_str().unwrap()),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("vary", "accept-encoding"),
+        ] {
+            assert_eq!(header_value(&plain, name), value, "{name}");
+        }
+        let plain = body_of(plain).await;
+        let compressed = get_encoded("/", "", "gzip").await;
+        assert_eq!(header_value(&compressed, "content-encoding"), "gzip");
+        assert_eq!(header_value(&compressed, "vary"), "accept-encoding");
+        assert_eq!(header_value(&compressed, "etag"), format!("W/{tag}"));
+        let mut content = Vec::new();
+        GzDecoder::new(&*body_of(compressed).await).read_to_end(&mut content).unwrap();
+        assert_eq!(content, plain);
+        for known in [tag.clone(), format!("W/{tag}")] {
+            for encoding in ["identity", "gzip"] {
+                let again = get_encoded("/", &known, encoding).await;
+                assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_document_names_is_kept_for_ever() {
+        let document = String::from_utf8(body_of(get("/", "").await).await.to_vec()).unwrap();
+        let mut paths: Vec<_> = document.split("\"/assets/").skip(1).collect();
+        for path in &mut paths {
+            *path = path.split('"').next().unwrap();
+        }
+        for name in ["app.js", "socket.io.js", "icon.svg"] {
+            let path = format!("{}/{name}", CHAT_PAGE.version);
+            assert!(paths.contains(&&*path), "{path} in {paths:?}");
+        }
+        for path in paths {
+            let answer = get_encoded(&format!("/assets/{path}"), "", "gzip").await;
+            if path.ends_with("socket.io.js") && CLIENT_TAG.is_none() {
+                assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+                continue;
+            }
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            assert_eq!(header_value(&answer, "cache-control"), FOR_EVER, "{path}");
+            assert_eq!(header_value(&answer, "content-type"), content_type(path), "{path}");
+            assert_eq!(header_value(&answer, "content-encoding"), "gzip", "{path}");
+        }
     }
 
     #[test]
