@@ -7,6 +7,7 @@ import { makeConnection } from "./connection.js";
 import { makeEditing } from "./editing.js";
 import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
+import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
@@ -16,7 +17,7 @@ import * as signIn from "./sign-in.js";
 import * as model from "./state.js";
 import { makeTypingExpiry, makeTypingSender } from "./typing.js";
 import { makeView, showMissing } from "./view.js";
-import { refusal, requiresSignIn, tooLarge } from "./words.js";
+import { NOT_KEPT, refusal, requiresSignIn, tooLarge } from "./words.js";
 
 // A batch of events is drawn once after this delay; user actions are drawn immediately. A timer,
 // because a hidden page has no animation frames, and its title still shows the unread count.
@@ -96,7 +97,9 @@ function drawNow() {
 }
 
 function keep() {
-  if (state.user !== null) remember(state, outbox.unsent());
+  if (state.user === null) return;
+  remember(state, outbox.unsent());
+  keepSoon(state, () => model.opened(state));
 }
 
 function refresh(change) {
@@ -128,6 +131,7 @@ function drawnAfter(actions, names) {
 async function begin(why = "unauthorized", session = fetchSession()) {
   const who = await session;
   if (who.ok) return enter(who);
+  if (who.code === "unanswered" && !signIn.isOpen()) await showKept();
   if (state.user === null && signIn.isOpen()) return;
   if (state.user === null) return showSignIn();
   if (who.code === "unanswered") return connection.connect(); // it retries until the server answers
@@ -140,6 +144,26 @@ function enter({ user }) {
   signIn.close();
   connection.connect();
   drawNow();
+  // Browsers have service workers only where the page is secure.
+  const version = new URL(import.meta.url).pathname.split("/").at(-2);
+  navigator.serviceWorker?.register(`/service-worker.js?version=${version}`).catch(() => {});
+}
+
+/** Shows the last messages of this browser until the server answers. */
+async function showKept() {
+  const all = await keptMessages();
+  const user = state.user ?? all.at(-1)?.user ?? null;
+  const own = all.filter((it) => it.user === user);
+  if (own.length === 0) return;
+  if (state.user === null) Object.assign(state, { user, open: own.at(-1).key });
+  for (const { key, epoch, role, entries } of own) {
+    const talk = model.conversation(state, key);
+    state.epoch ??= epoch;
+    Object.assign(talk, { role, entries, last: Math.max(talk.last, entries.at(-1)?.seq ?? 0) });
+  }
+  for (const talk of state.conversations.values()) talk.problem = NOT_KEPT;
+  state.kept = true;
+  drawNow();
 }
 
 /** Clears the user's state, and opens the sign-in form; with a code, the form shows the reason. */
@@ -150,9 +174,14 @@ function showSignIn(code, message) {
 }
 
 function startOver() {
-  forget();
-  outbox.clear();
   connection.disconnect();
+  clear();
+}
+
+function clear() {
+  forget();
+  forgetMessages();
+  outbox.clear();
   const { visible, inboxOpen } = state;
   Object.assign(state, model.newState(), { visible, inboxOpen });
 }
@@ -185,6 +214,8 @@ function linked(link) {
 }
 
 function received(event, data) {
+  // Another user has signed in since the messages were kept.
+  if (event === "welcome" && state.kept && data.user !== state.user) clear();
   const before = event === "membership" ? roleIn(data.room) : null;
   const talk = fold(state, event, data);
   if (talk) void history.fillGap(talk);

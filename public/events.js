@@ -74,7 +74,15 @@ function talkOf(state, { room, with: other, inbox }) {
 
 function welcomed(state, welcome) {
   const { user, name = null, admin = false, epoch = null, rooms, directs = [], limits } = welcome;
-  Object.assign(state, { user, shownAs: name, admin, limits, link: "online", closing: null });
+  Object.assign(state, {
+    user,
+    shownAs: name,
+    admin,
+    limits,
+    link: "online",
+    closing: null,
+    kept: false,
+  });
   if (state.epoch !== null && epoch !== state.epoch) resetLogs(state);
   state.epoch = epoch;
   state.people.clear();

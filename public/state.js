@@ -25,6 +25,7 @@ export function newState() {
     epoch: null, // identifies the server's database
     link: "connecting", // connecting, online, reconnecting, offline
     closing: null, // why the server closed the connection, until it is back
+    kept: false, // the messages are those that this browser kept
     notice: null, // a text that belongs to no control
     open: roomKey(LOBBY),
     visible: true, // the page is visible

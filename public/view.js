@@ -7,7 +7,7 @@ import { makeInbox } from "./inbox.js";
 import { makeLog } from "./log.js";
 import { makeSidebar } from "./sidebar.js";
 import { isOnline, opened } from "./state.js";
-import { closing, link, people, presenceLine, typingLine } from "./words.js";
+import { closing, keptLine, link, people, presenceLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -81,6 +81,7 @@ function drawNotice(state) {
   const isStopped = state.link === "offline" && navigator.onLine;
   let text = state.notice ?? "";
   if (state.closing && state.link !== "online") text = closing(state.closing.code);
+  else if (state.kept) text = keptLine(navigator.onLine);
   else if (isStopped) text = "The server ended this connection.";
   else if (state.link === "offline") text = "You are offline. What you write is sent later.";
   setText($("notice-text"), text);

@@ -86,6 +86,12 @@ export const signInLine = (code, byToken) =>
   SIGN_IN_REASONS[code] ?? (byToken ? SIGN_IN_REASONS.token_required : "Pick a name and come in.");
 export const closing = (code) => CLOSINGS[code] ?? `The server closed the connection (${code}).`;
 export const link = (state) => LINKS[state];
+
+/** What is above messages that this browser kept. */
+export const NOT_KEPT = "More messages are shown when you are connected again.";
+export const keptLine = (isOnline) =>
+  `${isOnline ? "The server cannot be reached." : "You are offline."} These are the last messages.`;
+
 export const tooLarge = (over) => `This is too large by ${bytes(over)}.`;
 export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);
 

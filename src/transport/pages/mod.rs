@@ -52,6 +52,11 @@ pub fn routes() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| document(&headers)))
         .route("/api/", get(async |headers: HeaderMap| page_file("api.html", &headers)))
+        // Its scope is the folder that it is in.
+        .route(
+            "/service-worker.js",
+            get(async |headers: HeaderMap| page_file("service-worker.js", &headers)),
+        )
         .route("/favicon.ico", get(async |headers: HeaderMap| page_file("icon.svg", &headers)))
         .route("/assets/{name}", get(asset))
         .route("/assets/{version}/{name}", get(versioned_asset))

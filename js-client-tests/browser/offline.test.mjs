@@ -1,0 +1,133 @@
+// Without the server the page shows the last messages, until the user signs out. A new version is
+// shown at once.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import { test } from "node:test";
+
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
+import { unique } from "../support/unique.mjs";
+
+const chromium = browserForThisFile();
+const server = serverForThisFile();
+
+/** What a browser logs when the server is down. */
+const expected = [/api\/session|socket\.io|service-worker/, /ERR_CONNECTION|WebSocket/];
+
+const KEPT = "These are the last messages.";
+
+/** A signed-in user with a message in a room, which the browser keeps as it keeps the page. */
+async function annWithMessage(t, at, text) {
+  const ann = await (await ChatPage.open(t, chromium, at, { expected })).signIn("ann");
+  const room = unique("room");
+  await ann.joinRoom(room);
+  await ann.send(text);
+  await ann.waitForMessage(text);
+  await isKept(ann, "roomcast-messages", text);
+  await ann.page.evaluate(async () => (await navigator.serviceWorker.ready).active.state);
+  return { ann, room };
+}
+
+/** Waits until a cache of the page contains `text`. */
+async function isKept({ page }, prefix, text) {
+  await page.waitForFunction(
+    async ([cacheOf, wanted]) => {
+      for (const name of await caches.keys()) {
+        if (!name.startsWith(cacheOf)) continue;
+        const cache = await caches.open(name);
+        for (const it of await cache.keys()) {
+          if ((await (await cache.match(it)).text()).includes(wanted)) return true;
+        }
+      }
+      return false;
+    },
+    [prefix, text],
+    { polling: 50 },
+  );
+}
+
+test("without the server the last messages are shown, and with it everything", async (t) => {
+  const own = await serverForThisTest(t);
+  const text = unique("text");
+  const { ann, room } = await annWithMessage(t, own, text);
+  await own.kill9();
+  await ann.page.reload();
+  await ann.waitForMessage(text);
+  await ann.waitForText(`The server cannot be reached. ${KEPT}`);
+  const tab = await ChatPage.open(t, chromium, own, { expected, sharing: ann });
+  await tab.waitForMessage(text);
+  await tab.page.getByRole("heading", { level: 1, name: room }).waitFor();
+  await tab.waitForText("More messages are shown when you are connected again.");
+  await tab.page.context().setOffline(true);
+  await tab.waitForText(`You are offline. ${KEPT}`);
+  await tab.saveScreenshot("offline");
+  await tab.page.context().setOffline(false);
+  await tab.send("written without the server");
+  await own.start();
+  for (const it of [ann, tab]) {
+    await it.connected();
+    await it.waitForMessage("written without the server");
+    assert.equal(await it.count(text), 1, "shown twice");
+    await it.page.getByText(KEPT).waitFor({ state: "hidden" });
+  }
+});
+
+test("nothing of a user is kept after the sign-out", async (t) => {
+  const own = await serverForThisTest(t);
+  const text = unique("text");
+  const { ann } = await annWithMessage(t, own, text);
+  await ann.button("Sign out").click();
+  await ann.page.getByText("You have signed out.").waitFor();
+  await ann.page.waitForFunction(async () => !(await caches.keys()).includes("roomcast-messages"));
+  await own.kill9();
+  await ann.page.reload();
+  await ann.nameBox.waitFor();
+  assert.equal(await ann.page.getByText(text).count(), 0);
+});
+
+test("a new version is shown at once, and replaces the old one", async (t) => {
+  const front = await frontOf(t, server);
+  const { ann } = await annWithMessage(t, front, unique("text"));
+  await isKept(ann, `roomcast-page-${front.version}`, "<title>");
+  const old = front.version;
+  front.version = "0123456789abcdef";
+  await ann.page.reload();
+  const app = await ann.page.locator("#app").getAttribute("src");
+  assert.equal(app, `/assets/${front.version}/app.js`, "an old page was shown");
+  await ann.connected();
+  await isKept(ann, `roomcast-page-${front.version}`, "<title>");
+  await ann.page.waitForFunction(
+    async (name) => !(await caches.keys()).includes(name),
+    `roomcast-page-${old}`,
+    { polling: 50 },
+  );
+});
+
+/** A proxy in front of `server` that gives the page `version` as its version. */
+async function frontOf(t, { url, port }) {
+  const text = await (await fetch(url)).text();
+  const [, original] = /\/assets\/(\w+)\/app\.js/.exec(text);
+  const front = { version: original };
+  const proxy = http.createServer((request, response) => {
+    if (request.url === "/") {
+      response.setHeader("content-type", "text/html; charset=utf-8");
+      return response.end(text.replaceAll(original, front.version));
+    }
+    const { method, headers } = request;
+    const path = request.url.replace(`/${front.version}/`, `/${original}/`);
+    const passed = http.request({ port, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    passed.on("error", () => response.destroy());
+    request.pipe(passed);
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  front.url = `http://127.0.0.1:${proxy.address().port}`;
+  return front;
+}

@@ -1,0 +1,72 @@
+// The last messages of the conversations that were open, for a start without the server. They are
+// in a cache of this browser until the user signs out. Browsers have caches only where the page is
+// secure; without them nothing is kept.
+
+import { bodyMark } from "./body.js";
+
+const CACHE = "roomcast-messages";
+const ENTRIES_MAX = 50;
+const CONVERSATIONS_MAX = 20;
+const TEXT_CHARACTERS_MAX = 4_000;
+const WAIT_MS = 1_000;
+
+let timer = null;
+let written = ""; // the newest content that was written
+let work = Promise.resolve(); // one change after the other
+
+/** Keeps the conversation that `opened()` returns a moment later. */
+export function keepSoon(state, opened) {
+  timer ??= setTimeout(() => {
+    timer = null;
+    keep(state, opened());
+  }, WAIT_MS);
+}
+
+function keep({ user, epoch }, { key, role, loaded, entries }) {
+  if (user === null || !loaded || !globalThis.caches) return;
+  const last = entries.slice(-ENTRIES_MAX).map((it) => ({ ...it, body: bodyText(it.body) }));
+  const text = JSON.stringify({ user, epoch, key, role, entries: last });
+  if (text === written) return;
+  written = text;
+  change(async () => {
+    const cache = await caches.open(CACHE);
+    // Replaces what was there at once, and is the last of the keys.
+    await cache.put(placeOf(key), new Response(text));
+    const all = await cache.keys();
+    for (const old of all.slice(0, -CONVERSATIONS_MAX)) await cache.delete(old);
+  });
+}
+
+/** What is kept, the newest last: `{user, epoch, key, role, entries}`. */
+export async function keptMessages() {
+  if (!globalThis.caches) return [];
+  try {
+    const cache = await caches.open(CACHE);
+    const all = await Promise.all((await cache.keys()).map((it) => cache.match(it)));
+    return await Promise.all(all.filter(Boolean).map((it) => it.json()));
+  } catch {
+    return [];
+  }
+}
+
+export function forgetMessages() {
+  clearTimeout(timer);
+  timer = null;
+  written = "";
+  if (globalThis.caches) change(() => caches.delete(CACHE));
+}
+
+/** A page without space for more still works; it only starts without messages. */
+function change(step) {
+  work = work.then(step).catch(() => {});
+}
+
+const placeOf = (key) => `/kept/${encodeURIComponent(key)}`;
+
+/** Bytes are not kept. */
+function bodyText(body) {
+  if (body === null || body === undefined) return body;
+  if (body?.image instanceof ArrayBuffer) return `[${body.name || "Image"}]`;
+  const text = typeof body === "string" ? body : bodyMark(body);
+  return text.length > TEXT_CHARACTERS_MAX ? `${text.slice(0, TEXT_CHARACTERS_MAX)}…` : text;
+}
