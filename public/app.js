@@ -7,7 +7,11 @@ import { makeConnection } from "./connection.js";
 import { makeEditing } from "./editing.js";
 import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
+<<<<<<< HEAD
 import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
+=======
+import { forgetNames, learnFrom } from "./names.js";
+>>>>>>> cf3a91a (Learn display names on the page)
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
@@ -174,12 +178,19 @@ function showSignIn(code, message) {
 }
 
 function startOver() {
+<<<<<<< HEAD
+=======
+  forget();
+  forgetNames();
+  outbox.clear();
+>>>>>>> cf3a91a (Learn display names on the page)
   connection.disconnect();
   clear();
 }
 
 function clear() {
   forget();
+  forgetNames();
   forgetMessages();
   outbox.clear();
   const { visible, inboxOpen } = state;
@@ -214,8 +225,12 @@ function linked(link) {
 }
 
 function received(event, data) {
+<<<<<<< HEAD
   // Another user has signed in since the messages were kept.
   if (event === "welcome" && state.kept && data.user !== state.user) clear();
+=======
+  learnFrom(event, data);
+>>>>>>> cf3a91a (Learn display names on the page)
   const before = event === "membership" ? roleIn(data.room) : null;
   const talk = fold(state, event, data);
   if (talk) void history.fillGap(talk);

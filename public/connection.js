@@ -1,5 +1,6 @@
 // The Socket.IO connection: connects, sends requests, and reconnects.
 
+import { learn } from "./names.js";
 import { isTemporary } from "./words.js";
 
 const ANSWER_WAIT_MS = 10_000;
@@ -66,9 +67,11 @@ export function makeConnection(io, { greeting, connected, received, linked, refu
   }
 
   /** Resolves with the answer to `event`, or rejects without one. Never waits for a connection. */
-  function request(event, data) {
-    if (!socket.connected) return Promise.reject(new Error("not connected"));
-    return socket.timeout(ANSWER_WAIT_MS).emitWithAck(event, data);
+  async function request(event, data) {
+    if (!socket.connected) throw new Error("not connected");
+    const answer = await socket.timeout(ANSWER_WAIT_MS).emitWithAck(event, data);
+    learn(answer);
+    return answer;
   }
 
   /** Like `request`, but retries temporary refusals. */
