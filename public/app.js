@@ -7,11 +7,8 @@ import { makeConnection } from "./connection.js";
 import { makeEditing } from "./editing.js";
 import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
-<<<<<<< HEAD
 import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
-=======
 import { forgetNames, learnFrom } from "./names.js";
->>>>>>> cf3a91a (Learn display names on the page)
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
@@ -73,7 +70,11 @@ const draw = makeView({
   olderNotifications: () => history.older(state.inbox),
   inboxToggled,
   reconnect,
-  scrolled: (pinned) => refresh({ pinned }),
+  scrolled: (seen) => {
+    viewed(seen);
+    changed();
+  },
+  viewed,
 });
 
 document.addEventListener("visibilitychange", visibilityChanged);
@@ -110,6 +111,14 @@ function refresh(change) {
   Object.assign(state, change);
   reader.refresh();
   changed();
+}
+
+/** What is in view has been drawn; while the page is hidden, nobody sees it. */
+function viewed({ pinned, inView }) {
+  state.pinned = pinned;
+  if (!state.visible) return;
+  state.inView = inView;
+  reader.refresh();
 }
 
 function visibilityChanged() {
@@ -178,12 +187,6 @@ function showSignIn(code, message) {
 }
 
 function startOver() {
-<<<<<<< HEAD
-=======
-  forget();
-  forgetNames();
-  outbox.clear();
->>>>>>> cf3a91a (Learn display names on the page)
   connection.disconnect();
   clear();
 }
@@ -225,12 +228,9 @@ function linked(link) {
 }
 
 function received(event, data) {
-<<<<<<< HEAD
   // Another user has signed in since the messages were kept.
   if (event === "welcome" && state.kept && data.user !== state.user) clear();
-=======
   learnFrom(event, data);
->>>>>>> cf3a91a (Learn display names on the page)
   const before = event === "membership" ? roleIn(data.room) : null;
   const talk = fold(state, event, data);
   if (talk) void history.fillGap(talk);

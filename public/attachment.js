@@ -1,49 +1,140 @@
-// An image to send with a message: chosen or pasted, and shown by its name until it is sent or
-// removed.
+// The images to send with a message: chosen, pasted or dropped, and shown until they are sent.
 
-import { IMAGE_TYPES, imageType } from "./body.js";
-import { setText } from "./dom.js";
+import { IMAGE_TYPES } from "./body.js";
+import { element, icon, setText } from "./dom.js";
+import { prepareImage } from "./image-file.js";
 import { bytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
+const IMAGES_MAX = 10;
+const ALT_CHARACTERS_MAX = 300;
+const CROSS = "M5 5l10 10M15 5 5 15";
+
+/** Without a connection the limit of the server is not known yet; this is its default. */
+const BODY_BYTES_MAX = 524_288;
+/** What a body has beside the bytes of its image: name, description, caption. */
+const TEXT_BYTES_MAX = 2_000;
+
 /**
- * `attach(image)` receives `{image, type, name}` or null; `complain(text)` receives the reason of a
- * refusal.
+ * `current()` returns the open conversation, `limits()` those of the server; `complain(text)`
+ * receives the reason of a refusal. Returns `{draw, isBusy}`.
  */
-export function makeAttachment({ attach, complain }) {
+export function makeAttachments({ current, limits, mayWrite, complain }) {
   const field = $("image");
+  const list = $("attached");
+  let running = 0;
+  let shown = null;
   field.accept = IMAGE_TYPES.join();
 
   $("attach").addEventListener("click", () => field.click());
   field.addEventListener("change", () => {
-    void take(field.files);
+    void take([...field.files]);
     field.value = "";
   });
   $("message").addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
     if (files.length === 0) return;
     event.preventDefault();
-    void take(files);
+    void take([...files]);
   });
-  $("detach").addEventListener("click", () => {
-    attach(null);
-    $("message").focus();
-  });
+  takeDropped((files) => void take(files));
 
-  async function take([file]) {
-    if (!file) return;
-    const { name } = file;
-    const image = await file.arrayBuffer();
-    const type = imageType(image);
-    if (!type) return complain("Only PNG, JPEG, GIF and WebP images can be sent.");
-    attach({ image, type, name });
+  function bytesMax() {
+    const body = limits()?.bodyBytesMax ?? BODY_BYTES_MAX;
+    return body - Math.min(TEXT_BYTES_MAX, body / 4);
+  }
+
+  async function take(files) {
+    const talk = current();
+    if (!mayWrite()) return;
+    const chosen = files.slice(0, Math.max(0, IMAGES_MAX - talk.images.length));
+    complain(chosen.length < files.length ? `At most ${IMAGES_MAX} images at a time.` : "");
+    running += 1;
+    for (const [at, file] of chosen.entries()) {
+      showProgress(at, chosen.length);
+      try {
+        talk.images.push({ ...(await prepareImage(file, bytesMax())), alt: "" });
+      } catch ({ message }) {
+        complain(message);
+      }
+      if (talk === current()) draw();
+    }
+    running -= 1;
+    if (running === 0) {
+      $("preparing").hidden = true;
+      setText($("preparing-text"), "");
+    }
     $("message").focus();
   }
 
-  return function draw(attached) {
-    $("attached").hidden = attached === null;
-    if (attached)
-      setText($("attached-name"), `${attached.name}, ${bytes(attached.image.byteLength)}`);
-  };
+  function showProgress(done, of) {
+    $("preparing").hidden = false;
+    Object.assign($("preparing-bar"), { value: done, max: of });
+    setText($("preparing-text"), of === 1 ? "Preparing…" : `Preparing ${done + 1} of ${of}…`);
+  }
+
+  function draw() {
+    const { images } = current();
+    if (shown !== images) list.replaceChildren();
+    shown = images;
+    const known = new Map([...list.children].map((row) => [row.image, row]));
+    const rows = images.map((image) => known.get(image) ?? row(image));
+    list.replaceChildren(...rows);
+    list.hidden = images.length === 0;
+  }
+
+  function row(image) {
+    const { name, alt, type } = image;
+    const src = URL.createObjectURL(new Blob([image.image], { type }));
+    const preview = element("img", { src, alt: "", onload: () => URL.revokeObjectURL(src) });
+    const what = element("bdi", {}, `${name}, ${bytes(image.image.byteLength)}`);
+    const remove = element(
+      "button",
+      { type: "button", title: "Remove", onclick: drop },
+      icon(CROSS),
+    );
+    remove.setAttribute("aria-label", `Remove ${name}`);
+    const description = element("input", {
+      type: "text",
+      value: alt,
+      maxLength: ALT_CHARACTERS_MAX,
+      placeholder: "Describe it for people who cannot see it",
+      dir: "auto",
+      oninput: () => Object.assign(image, { alt: description.value.trim() }),
+    });
+    description.setAttribute("aria-label", `Description of ${name}`);
+    const made = element("li", {}, preview, what, description, remove);
+    made.image = image;
+
+    function drop() {
+      current().images = current().images.filter((it) => it !== image);
+      draw();
+      $("message").focus();
+    }
+    return made;
+  }
+
+  return { draw, isBusy: () => running > 0 };
+}
+
+/** Takes files that are dropped on the conversation. The browser would leave the page and open them. */
+function takeDropped(take) {
+  const area = $("talk");
+  const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+  const show = (is) => area.classList.toggle("dropping", is);
+  document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    show(area.contains(event.target));
+  });
+  document.addEventListener("dragleave", ({ relatedTarget }) => {
+    if (relatedTarget === null) show(false);
+  });
+  document.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    show(false);
+    if (area.contains(event.target)) take([...event.dataTransfer.files]);
+  });
 }

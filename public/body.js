@@ -1,7 +1,9 @@
-// Shows a message's body: text, an image (`{image: bytes, type, name}` or the bytes alone), bytes,
-// or any other JSON.
+// Shows a message's body: text, an image (`{image: bytes, type, name, alt, text}` or the bytes
+// alone), bytes, or any other JSON.
 
 import { element } from "./dom.js";
+import { pictureElement } from "./picture.js";
+import { textElement } from "./rich-text.js";
 
 const IMAGES = [
   ["image/png", (it) => startsWith(it, 0, 0x89, 0x50, 0x4e, 0x47)],
@@ -16,12 +18,29 @@ const IMAGES = [
 /** The image types that are shown, and may be sent. */
 export const IMAGE_TYPES = IMAGES.map(([type]) => type);
 
-export function bodyElement(body) {
-  if (typeof body === "string") return element("p", { className: "text", dir: "auto" }, body);
+/** `mentionAt` is described in mentions.js. */
+export function bodyElement(body, mentionAt) {
+  if (typeof body === "string") return textElement(body, mentionAt);
   const bytes = isBytes(body) ? body : body?.image;
   const type = isBytes(bytes) ? imageType(bytes) : undefined;
-  if (type) return image(bytes, type, typeof body.name === "string" ? body.name : "");
-  return code(isBytes(body) ? label(body) : bodyMark(body));
+  if (!type) return code(isBytes(body) ? label(body) : bodyMark(body));
+  const { name = "", alt = "" } = body;
+  const names = [alt, name, `Image, ${bytes.byteLength} bytes`];
+  const picture = pictureElement({
+    bytes,
+    type,
+    alt: names.find((it) => typeof it === "string" && it.trim() !== ""),
+    name: typeof name === "string" ? name : "",
+    whenBroken: () => code(label(bytes)),
+  });
+  const text = sourceOf(body);
+  return text === "" ? picture : element("div", {}, picture, textElement(text, mentionAt));
+}
+
+/** The text of a body as its author wrote it: a message, or the caption of an image. */
+export function sourceOf(body) {
+  const text = typeof body === "string" ? body : isBytes(body?.image) ? body.text : "";
+  return typeof text === "string" ? text : "";
 }
 
 /** A text that differs for different bodies, with the size in place of bytes. */
@@ -46,15 +65,4 @@ const code = (text) => element("code", { dir: "auto" }, text);
 
 function startsWith(bytes, at, ...wanted) {
   return wanted.every((it, i) => bytes[at + i] === it);
-}
-
-function image(bytes, type, name) {
-  const src = URL.createObjectURL(new Blob([bytes], { type }));
-  const shown = element("img", { src, alt: name || `Image, ${bytes.byteLength} bytes` });
-  shown.onload = () => URL.revokeObjectURL(src);
-  shown.onerror = () => {
-    URL.revokeObjectURL(src);
-    shown.replaceWith(code(label(bytes)));
-  };
-  return shown;
 }

@@ -7,6 +7,19 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An icon of 20 × 20 units, drawn as a line along `path`. */
+export function icon(path) {
+  const svg = document.createElementNS(SVG, "svg");
+  const attributes = { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true" };
+  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
 const rowsOf = new WeakMap();
 
 /**

@@ -5,7 +5,8 @@ import { refusal } from "./words.js";
 
 /** Both return the problem as a text, or nothing. */
 export function makeEditing({ state, ask, changed }) {
-  async function edit({ seq, id }, msg) {
+  async function edit({ seq, id, body }, text) {
+    const msg = typeof body === "string" ? text : { ...body, text };
     return amend("message edited", { of: seq, id, msg }, await send("edit message", { seq, msg }));
   }
 

@@ -2,51 +2,61 @@
 
 import { drawAvatar } from "./avatar.js";
 import { bodyElement, bodyMark } from "./body.js";
-import { element } from "./dom.js";
+import { element, setText } from "./dom.js";
+import { nameOf } from "./names.js";
 import { closeEditor, toolsElement } from "./tools.js";
 import { momentOf, timeOf } from "./words.js";
 
 export function messageRow({ message, own }) {
   const { author } = message;
   const avatar = element("span");
-  drawAvatar(avatar, author);
   avatar.setAttribute("aria-hidden", "true");
   const by = element("p", { className: "by" });
-  by.append(element("bdi", { className: "author" }, author), " ", element("time"));
-  const parts = Array.from({ length: 3 }, () => element("div"));
-  const bubble = element("div", { className: "bubble" }, ...parts);
-  const content = element("div", { className: "content" }, by, bubble);
+  by.append(element("bdi", { className: "author" }), " ", element("time"));
+  const bubble = element("div", { className: "bubble" }, element("div"), element("div"));
+  const beside = element("div", { className: "beside" });
+  const line = element("div", { className: "line" }, bubble, beside);
+  const content = element("div", { className: "content" }, by, line);
   const row = element("div", {}, ...(own ? [content] : [avatar, content]));
+  row.setAttribute("role", "article");
   row.dataset.author = author;
   return row;
 }
 
-/** `actions` are `retry(entry)`, `discard(entry)`, `edit(message, text)` and `remove(message)`. */
-export function updateRow(node, row, actions) {
+/**
+ * `actions` are `retry(entry)`, `discard(entry)`, `edit(message, text)` and `remove(message)`;
+ * `mentionAt` is described in mentions.js.
+ */
+export function updateRow(node, row, actions, mentionAt) {
   const { message, own, first, last, status } = row;
-  const { at, deleted } = message;
+  const { at, author, deleted, seq } = message;
+  const isChosen = node.classList.contains("chosen");
   node.className = `message ${status}`;
-  for (const [name, is] of Object.entries({ own, first, last, deleted })) {
-    node.classList.toggle(name, is === true);
-  }
-  const bubble = node.querySelector(".bubble");
-  updateBubble(bubble, row, actions);
+  const classes = { own, first, last, deleted, chosen: isChosen };
+  for (const [name, is] of Object.entries(classes)) node.classList.toggle(name, is === true);
+  if (status === "stored") node.dataset.seq = seq;
+  const name = nameOf(author);
+  setText(node.querySelector(".author"), name);
+  if (!own) drawAvatar(node.firstChild, name);
+  updateLine(node.querySelector(".line"), row, actions, mentionAt);
   const time = node.querySelector(".by time");
   if (time.dateTime !== at) {
     time.dateTime = at;
     time.title = momentOf(at);
     time.textContent = timeOf(at);
-    bubble.dataset.time = timeOf(at);
+    node.querySelector(".line").dataset.time = timeOf(at);
   }
   updateNote(node, row, actions);
 }
 
-/** Draws each part of the bubble that changed. */
-function updateBubble(bubble, { message, mayEdit, mayDelete }, actions) {
-  const { body, deleted, deletedBy, editedAt } = message;
-  const [said, edited, tools] = bubble.children;
+/** Draws each part that changed. */
+function updateLine(line, { message, mayEdit, mayDelete }, actions, mentionAt) {
+  const { body, deleted, editedAt } = message;
+  const [bubble, tools] = line.children;
+  const [said, edited] = bubble.children;
+  const deletedBy = message.deletedBy && nameOf(message.deletedBy);
   part(said, [bodyMark(body), deleted, deletedBy], () =>
-    deleted ? deletedElement(message) : bodyElement(body),
+    deleted ? deletedElement(message) : bodyElement(body, mentionAt),
   );
   part(edited, editedAt, () => editedElement(editedAt));
   part(tools, (mayEdit || mayDelete) && [mayEdit, mayDelete, bodyMark(body)], () =>
@@ -64,8 +74,11 @@ function part(node, value, make) {
 }
 
 function deletedElement({ author, deletedBy }) {
-  const by = deletedBy === null || deletedBy === author ? "" : ` by ${deletedBy}`;
-  return element("p", { className: "gone" }, `Message deleted${by}`);
+  const gone = element("p", { className: "gone" }, "Message deleted");
+  if (deletedBy !== null && deletedBy !== author) {
+    gone.append(" by ", element("bdi", {}, nameOf(deletedBy)));
+  }
+  return gone;
 }
 
 function editedElement(at) {
@@ -83,11 +96,13 @@ function updateNote(node, row, actions) {
 }
 
 const noteMark = ({ message, status, entry, seen }) =>
-  [status, entry?.problem, seen, message.later].join("/");
+  [status, entry?.problem, seen, message.later && nameOf(message.later)].join("/");
 
-function noteElement({ message: { later }, status, entry, seen }, { retry, discard }) {
+function noteElement({ message: { body, later }, status, entry, seen }, { retry, discard }) {
   const note = element("p", { className: "note" });
   if (status === "pending") {
+    // The browser does not tell how much of an image has been sent.
+    if (typeof body !== "string") note.append(progress("Sending the image"), " ");
     note.append("Sending…");
   } else if (status === "failed") {
     note.append(
@@ -99,9 +114,15 @@ function noteElement({ message: { later }, status, entry, seen }, { retry, disca
   } else if (seen) {
     note.append("Read");
   } else if (later) {
-    note.append(`${later} is away and will see it later`);
+    note.append(element("bdi", {}, nameOf(later)), " is away and will see it later");
   } else {
     return null;
   }
   return note;
+}
+
+function progress(label) {
+  const bar = element("progress");
+  bar.setAttribute("aria-label", label);
+  return bar;
 }

@@ -1,23 +1,32 @@
 // Reports the read position to the server: at once, and then at most once per interval.
 
-import { isBeingRead, opened, placeOf } from "./state.js";
+import { isBeingRead, messages, opened, placeOf } from "./state.js";
 
 const REPORT_INTERVAL_MS = 300;
 
-/** `refresh()` marks visible messages as read; to be called when visibility may have changed. */
+/** `refresh()` marks what is in view as read; to be called when that may have changed. */
 export function makeReader({ state, ask }) {
   const due = new Set();
   let timer = null;
 
   function refresh() {
-    for (const talk of [opened(state), state.inbox]) {
-      if (!talk.loaded || !isBeingRead(state, talk) || talk.lastOfOthers <= (talk.read ?? 0))
-        continue;
-      Object.assign(talk, { read: talk.last, unread: 0 });
-      due.add(talk);
-    }
+    if (!state.visible || !state.user) return;
+    see(opened(state), state.inView);
+    if (isBeingRead(state, state.inbox)) see(state.inbox, state.inbox.last);
     if (timer === null) report();
   }
+
+  /** Everything up to `seq` has been in view. */
+  function see(talk, seq) {
+    const read = talk.read ?? 0;
+    if (!talk.loaded || talk.lastOfOthers <= read || seq <= read) return;
+    const below = messages(talk).filter((it) => it.seq > seq && isOfOthers(it, talk)).length;
+    Object.assign(talk, { read: below === 0 ? talk.last : seq, unread: below });
+    due.add(talk);
+  }
+
+  const isOfOthers = ({ author, deleted }, { kind }) =>
+    !deleted && (author !== state.user || kind === "inbox");
 
   function report() {
     timer = due.size > 0 ? setTimeout(report, REPORT_INTERVAL_MS) : null;

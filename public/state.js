@@ -29,7 +29,8 @@ export function newState() {
     notice: null, // a text that belongs to no control
     open: roomKey(LOBBY),
     visible: true, // the page is visible
-    pinned: true, // the log is scrolled to its end
+    pinned: true, // the log follows its end
+    inView: 0, // the newest message of the open conversation that has been in view
     conversations: new Map(),
     inbox: newConversation("inbox:"),
     inboxOpen: false,
@@ -63,7 +64,7 @@ function newConversation(key) {
     count: 0,
     typists: new Set(),
     draft: "",
-    image: null, // the image of the draft
+    images: [], // the images of the draft
   };
 }
 
@@ -182,7 +183,7 @@ export function openConversation(state, key) {
   const left = state.conversations.get(state.open);
   if (left?.unread === 0) left.mark = null;
   state.open = key;
-  state.pinned = true;
+  Object.assign(state, { pinned: true, inView: 0 });
   const talk = conversation(state, key);
   talk.mark = talk.unread > 0 ? talk.read : null;
 }

@@ -1,5 +1,6 @@
 // The layout of a conversation: days, the line "New", and messages grouped by author.
 
+import { sourceOf } from "./body.js";
 import { messages } from "./entries.js";
 import { hasMessage, isAdminOf, lastSeen } from "./state.js";
 import { dayOf } from "./words.js";
@@ -18,7 +19,7 @@ export function timeline(state, talk, pending, now) {
     const key = `${own ? "" : message.author}/${message.id}`;
     const row = { ...item, kind: "message", key, own, seen: message === seen };
     const isStored = item.status === "stored" && !message.deleted;
-    row.mayEdit = isStored && own && typeof message.body === "string";
+    row.mayEdit = isStored && own && sourceOf(message.body) !== "";
     row.mayDelete = isStored && (own || isAdmin);
     row.day = dayOf(message.at, now);
     const isNewDay = row.day !== before?.day;

@@ -40,12 +40,13 @@ export function makeView(actions) {
     const talk = opened(state);
     drawHeader(state, talk);
     drawNotice(state);
+    setText($("typing"), typingLine([...talk.typists]));
+    composer.draw(state, talk);
+    // What is in view is read, so the counts are drawn after it.
+    log.draw(state, talk, outbox.in(talk.key));
     drawSidebar(state);
     drawDetails(state, talk);
     drawInbox(state);
-    setText($("typing"), typingLine([...talk.typists]));
-    composer.draw(state, talk);
-    log.draw(state, talk, outbox.in(talk.key));
   }
 
   return function draw(state, outbox) {

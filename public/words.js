@@ -93,6 +93,8 @@ export const keptLine = (isOnline) =>
   `${isOnline ? "The server cannot be reached." : "You are offline."} These are the last messages.`;
 
 export const tooLarge = (over) => `This is too large by ${bytes(over)}.`;
+export const latestLine = (unread) =>
+  unread === 0 ? "Latest messages" : `${unread} new ${unread === 1 ? "message" : "messages"}`;
 export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);
 
 /** A readable size: `34 KB`. */

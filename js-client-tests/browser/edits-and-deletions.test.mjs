@@ -139,6 +139,73 @@ test("changes that a page missed appear after it reconnects", async (t) => {
   for (const text of ["one", "two"]) assert.equal(await ann.count(text), 0);
 });
 
+test("tools stand beside a message and cover no text, and the confirmation, too", async (t) => {
+  const { ann } = await twoPeople(t);
+  for (const text of ["hi", "a long message that fills its lines ".repeat(8).trim(), "ok"]) {
+    await ann.send(text);
+    await ann.button(`Delete: ${text.slice(0, 40)}${text.length > 40 ? "…" : ""}`).waitFor();
+  }
+  for (const name of ["Edit: hi", "Delete: hi", "Edit: ok"]) {
+    await ann.button(name).focus();
+    assert.deepEqual(await covered(ann, ".tools button"), [], name);
+  }
+  await ann.log.getByText("hi", { exact: true }).hover();
+  await ann.saveScreenshot("tools");
+  await ann.button("Delete: hi").click();
+  await ann.button("Really delete? Delete: hi").waitFor();
+  assert.deepEqual(await covered(ann, ".confirmation"), []);
+  await ann.saveScreenshot("really-delete");
+  await ann.page.keyboard.press("Escape");
+  assert.equal(await ann.button("Really delete? Delete: hi").count(), 0);
+  await ann.waitForMessage("hi");
+});
+
+test("on a touch screen a tap shows the tools of one message at a time", async (t) => {
+  const options = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+  const ann = await (await ChatPage.open(t, chromium, server, options)).signIn("ann");
+  const texts = ["one", "two"].map(unique);
+  const touch = { pointerType: "touch" };
+  for (const text of texts) {
+    await ann.send(text);
+    await ann.button(`Edit: ${text}`).waitFor({ state: "attached" });
+  }
+  const shown = () =>
+    ann.log
+      .locator(".tools")
+      .evaluateAll((all) => all.filter((it) => it.getBoundingClientRect().width > 1).length);
+  assert.equal(await shown(), 0, "tools without a tap");
+  for (const text of texts) {
+    await ann.log.getByText(text, { exact: true }).tap();
+    assert.equal(await shown(), 1, text);
+    const { width, height } = await ann.button(`Edit: ${text}`).boundingBox();
+    assert.ok(44 <= width && 44 <= height, `a target of ${width} × ${height}`);
+  }
+  assert.deepEqual(await covered(ann, ".message.chosen .tools button"), []);
+  await ann.saveScreenshot("narrow-tools");
+  await ann.log.getByText(texts[0], { exact: true }).dispatchEvent("pointerdown", touch);
+  await ann.log.locator(".message.chosen").filter({ hasText: texts[0] }).waitFor();
+  assert.equal(await shown(), 1, "a long press");
+  await ann.log.getByText(texts[0], { exact: true }).dispatchEvent("pointerup", touch);
+  await ann.log.getByText(texts[0], { exact: true }).dispatchEvent("click");
+  assert.equal(await shown(), 1, "the click that ends a long press");
+  await ann.log.getByText(texts[1], { exact: true }).tap();
+  await ann.button(`Edit: ${texts[1]}`).tap();
+  await editor(ann).fill("changed");
+  await editor(ann).press("Enter");
+  await ann.waitForMessage("changed");
+});
+
+/** The texts of the log that elements of `selector` cover. */
+const covered = ({ log }, selector) =>
+  log.evaluate((node, wanted) => {
+    const boxes = [...node.querySelectorAll(wanted)].map((it) => it.getBoundingClientRect());
+    const overlaps = (a, b) =>
+      a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    return [...node.querySelectorAll(".bubble, .by:not(.own .by)")]
+      .filter((it) => boxes.some((box) => overlaps(box, it.getBoundingClientRect())))
+      .map((it) => it.textContent);
+  }, selector);
+
 test("a refused edit shows the reason beside the editor, which stays open", async (t) => {
   const { ann } = await twoPeople(t);
   await ann.send("short");
