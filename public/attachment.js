@@ -1,7 +1,7 @@
 // The images to send with a message: chosen, pasted or dropped, and shown until they are sent.
 
 import { IMAGE_TYPES } from "./body.js";
-import { element, icon, setText } from "./dom.js";
+import { arrange, element, icon, setText } from "./dom.js";
 import { prepareImage } from "./image-file.js";
 import { bytes } from "./words.js";
 
@@ -24,7 +24,6 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
   const field = $("image");
   const list = $("attached");
   let running = 0;
-  let shown = null;
   field.accept = IMAGE_TYPES.join();
 
   $("attach").addEventListener("click", () => field.click());
@@ -34,7 +33,8 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
   });
   $("message").addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
-    if (files.length === 0) return;
+    // Programs for texts also give a picture of what was copied.
+    if (files.length === 0 || event.clipboardData.getData("text/plain") !== "") return;
     event.preventDefault();
     void take([...files]);
   });
@@ -51,6 +51,7 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
     const chosen = files.slice(0, Math.max(0, IMAGES_MAX - talk.images.length));
     complain(chosen.length < files.length ? `At most ${IMAGES_MAX} images at a time.` : "");
     running += 1;
+    $("message").focus();
     for (const [at, file] of chosen.entries()) {
       showProgress(at, chosen.length);
       try {
@@ -65,7 +66,6 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
       $("preparing").hidden = true;
       setText($("preparing-text"), "");
     }
-    $("message").focus();
   }
 
   function showProgress(done, of) {
@@ -76,11 +76,7 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
 
   function draw() {
     const { images } = current();
-    if (shown !== images) list.replaceChildren();
-    shown = images;
-    const known = new Map([...list.children].map((row) => [row.image, row]));
-    const rows = images.map((image) => known.get(image) ?? row(image));
-    list.replaceChildren(...rows);
+    arrange(list, images, { key: (image) => image, create: row });
     list.hidden = images.length === 0;
   }
 
@@ -104,15 +100,14 @@ export function makeAttachments({ current, limits, mayWrite, complain }) {
       oninput: () => Object.assign(image, { alt: description.value.trim() }),
     });
     description.setAttribute("aria-label", `Description of ${name}`);
-    const made = element("li", {}, preview, what, description, remove);
-    made.image = image;
 
     function drop() {
       current().images = current().images.filter((it) => it !== image);
       draw();
       $("message").focus();
     }
-    return made;
+
+    return element("li", {}, preview, what, description, remove);
   }
 
   return { draw, isBusy: () => running > 0 };

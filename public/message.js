@@ -2,9 +2,9 @@
 
 import { drawAvatar } from "./avatar.js";
 import { bodyElement, bodyMark } from "./body.js";
-import { element, setText } from "./dom.js";
+import { element } from "./dom.js";
 import { nameOf } from "./names.js";
-import { closeEditor, toolsElement } from "./tools.js";
+import { closeConfirmation, closeEditor, toolsElement } from "./tools.js";
 import { momentOf, timeOf } from "./words.js";
 
 export function messageRow({ message, own }) {
@@ -35,9 +35,11 @@ export function updateRow(node, row, actions, mentionAt) {
   const classes = { own, first, last, deleted, chosen: isChosen };
   for (const [name, is] of Object.entries(classes)) node.classList.toggle(name, is === true);
   if (status === "stored") node.dataset.seq = seq;
-  const name = nameOf(author);
-  setText(node.querySelector(".author"), name);
-  if (!own) drawAvatar(node.firstChild, name);
+  const by = node.querySelector(".author");
+  if (by.textContent !== nameOf(author)) {
+    by.textContent = nameOf(author);
+    if (!own) drawAvatar(node.firstChild, nameOf(author));
+  }
   updateLine(node.querySelector(".line"), row, actions, mentionAt);
   const time = node.querySelector(".by time");
   if (time.dateTime !== at) {
@@ -63,6 +65,7 @@ function updateLine(line, { message, mayEdit, mayDelete }, actions, mentionAt) {
     toolsElement(bubble, message, { mayEdit, mayDelete }, actions),
   );
   if (!mayEdit) closeEditor(bubble);
+  if (!mayDelete) closeConfirmation(line);
 }
 
 /** Replaces the content of `node` when `value` changes; without a value it is empty. */

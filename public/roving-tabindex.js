@@ -7,7 +7,7 @@ export function makeRoving(list) {
 
   // The buttons of a failed message stay reachable by Tab: its author has to act.
   const controlsOf = (row) => [
-    ...row.querySelectorAll("a, .picture, .tools button, .confirmation button"),
+    ...row.querySelectorAll(".bubble a, .picture, .tools button, .confirmation button"),
   ];
   const all = () => [...list.children].filter((row) => controlsOf(row).length > 0);
 

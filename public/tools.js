@@ -36,6 +36,10 @@ export function closeEditor(bubble) {
   bubble.querySelector(".editor")?.remove();
 }
 
+/** Closes the question about the message in `line`. */
+export const closeConfirmation = (line) =>
+  line.parentElement.querySelector(".confirmation")?.remove();
+
 /** Opens the editor of a message, if it has that button. */
 export const editRow = (row) => row.querySelector(".tools .edit")?.click();
 

@@ -38,6 +38,7 @@ const LINES = [
   ["https://", ["https://"]],
   ["javascript:alert(1) data:text/html,x", ["javascript:alert(1) data:text/html,x"]],
   ["[x](javascript:alert(1))", ["[x](javascript:alert(1))"]],
+  ["[x](javascript:y) [x](data:y)", ["[x](javascript:y) [x](data:y)"]],
   ["<b>x</b> &amp; <https://a.example/>", ["<b>x</b> &amp; <", link("https://a.example/"), ">"]],
 ];
 
@@ -107,6 +108,7 @@ test("hostile texts of 64 KiB take linear time, and nest only so deep", () => {
     `\`\`\`${"x".repeat(length / 2)}${"\n".repeat(length / 2)}`,
     `\`\`\`${" ".repeat(length)}x y`,
     `\` ${"a".repeat(length)}\``,
+    "*a _b ".repeat(500) + "c_ d* ".repeat(500),
     Array.from({ length: 5_000 }, (_, n) => `${" ".repeat(n % 13)}- x`).join("\n"),
   ];
   for (const text of texts) {
