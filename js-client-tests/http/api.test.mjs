@@ -89,6 +89,23 @@ test("a body that is not as documented is refused with the reason", async () => 
     assert.deepEqual([answer.status, typeof answer.body.code], [status, "string"], label);
     assert.match(answer.body.message, why, label);
   }
+  for (const [body, details] of [
+    [{}, { missing: ["items"] }],
+    [
+      { ...NOTHING, item: [] },
+      { unknown: ["item"], nearest: { item: "items" } },
+    ],
+    [{ ...NOTHING, rooms: [] }, { unknown: ["rooms"] }],
+    [
+      { items: [{ event: "a", to: { room: "b" }, arg: [] }] },
+      { unknown: ["arg"], nearest: { arg: "args" } },
+    ],
+    ["[]", undefined],
+  ]) {
+    assert.deepEqual((await callApi(server, "emit", body)).body.details, details);
+  }
+  const { body } = await askApi(server, "rooms?limt=1");
+  assert.deepEqual(body.details, { unknown: ["limt"], nearest: { limt: "limit" } });
   const answer = await callApi(server, "emit", NOTHING);
   assert.deepEqual([answer.status, answer.body], [200, { results: [] }]);
 });

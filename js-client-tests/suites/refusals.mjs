@@ -7,6 +7,42 @@ import { assertErrorEvent, assertOk, assertRefused } from "../support/assert.mjs
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
+/** Requests with wrong keys, and what `details` says of them. */
+const WRONG_KEYS = [
+  [
+    "send message",
+    { message: "x" },
+    { missing: ["msg"], unknown: ["message"], nearest: { message: "msg" } },
+  ],
+  ["send message", undefined, { missing: ["msg"] }],
+  ["GroupChat", { dta: "x" }, { missing: ["data"], unknown: ["dta"], nearest: { dta: "data" } }],
+  ["SingleChat", { data: "x" }, { missing: ["to"] }],
+  ["SingleChat", {}, { missing: ["to", "data"] }],
+  ["GroupList", { roomId: "x" }, { unknown: ["roomId"], nearest: { roomId: "room" } }],
+  ["join", { name: "x" }, { unknown: ["name"] }],
+  ["leave", { name: "x" }, { unknown: ["name"] }],
+  ["history", { to: "x" }, { unknown: ["to"], nearest: { to: "with" } }],
+  ["read", {}, { missing: ["seq"] }],
+  ["mute", { mute: true }, { missing: ["muted"], unknown: ["mute"], nearest: { mute: "muted" } }],
+  ["typing", { with: "x", typing: true }, { unknown: ["with"], nearest: { with: "to" } }],
+  ["edit message", {}, { missing: ["seq", "msg"] }],
+  ["delete message", { id: "x" }, { missing: ["seq"], unknown: ["id"] }],
+  [
+    "invite",
+    { username: "x" },
+    { missing: ["user"], unknown: ["username"], nearest: { username: "user" } },
+  ],
+  ["kick", { user: "x", role: "member" }, { unknown: ["role"] }],
+  ["notify", { to: "x", data: 1, extra: 1 }, { unknown: ["extra"] }],
+  [
+    "presence",
+    { user: "x" },
+    { missing: ["users"], unknown: ["user"], nearest: { user: "users" } },
+  ],
+  ["auth", { jwt: "x" }, { missing: ["token"], unknown: ["jwt"] }],
+  ["new user", { nickname: "x" }, { missing: ["name"], unknown: ["nickname"] }],
+];
+
 /** Requests of a user in a room, and the codes with which they are refused. */
 const REFUSED = [
   ["send message", undefined, "bad_request"],
@@ -17,7 +53,7 @@ const REFUSED = [
   ["send message", ["room", "text"], "bad_request"],
   ["send message", "", "message_empty"],
   ["send message", " \t\n ", "message_empty"],
-  ["send message", {}, "message_empty"],
+  ["send message", {}, "bad_request"],
   ["send message", { msg: null }, "message_empty"],
   ["send message", { msg: "" }, "message_empty"],
   ["send message", { msg: "\u00a0\u3000" }, "message_empty"],
@@ -29,7 +65,7 @@ const REFUSED = [
   ["send message", { msg: "x", id: "two words" }, "id_invalid"],
   ["send message", { msg: "x", id: "ümlaut" }, "id_invalid"],
   ["send message", { msg: "x", id: "x".repeat(65) }, "id_invalid"],
-  ["GroupChat", {}, "message_empty"],
+  ["GroupChat", {}, "bad_request"],
   ["GroupChat", { data: null }, "message_empty"],
   ["GroupChat", "  ", "message_empty"],
   ["GroupChat", { data: "x", room: "another" }, "not_member"],
@@ -92,6 +128,29 @@ export function refusals(clientType, server) {
     for (const event of ["new message", "GroupChat", "user left"]) {
       assert.deepEqual(bob.take(event), []);
     }
+  });
+
+  test("a refusal names the keys that are missing or unknown, and has no effect", async (t) => {
+    const room = unique("room");
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+    const bob = await joinAsGuest(t, clientType, server, "bob", { room });
+    for (const [event, data, details] of WRONG_KEYS) {
+      const answer = await ann.ask(event, data);
+      assertRefused(answer, "bad_request", `${event} ${JSON.stringify(data)}`);
+      assert.deepEqual(answer.details, details, `${event} ${JSON.stringify(data)}`);
+      const keys = [...(details.missing ?? []), ...(details.unknown ?? [])];
+      for (const key of keys) assert.ok(answer.message.includes(`\`${key}\``), answer.message);
+      ann.emit(event, data);
+      const error = await ann.next("error message");
+      assertErrorEvent(error, event, "bad_request");
+      assert.deepEqual(error.details, details);
+    }
+    assert.equal((await barrier(ann, room, bob)).seq, 1);
+    assert.deepEqual(
+      assertOk(await ann.ask("presence", { users: [ann.name] })).users.map(({ online }) => online),
+      [true],
+    );
+    assert.equal(ann.take("membership").length, 0, "no other room was joined");
   });
 
   test("without an acknowledgement the refusal is sent as `error message`", async (t) => {

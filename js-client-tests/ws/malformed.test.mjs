@@ -80,12 +80,18 @@ test("`ack` may be any integer from 0 to 2^53-1, and is returned unchanged", asy
   }
 });
 
-test("unknown fields are ignored", async (t) => {
-  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
-  const data = '{"msg": "hi", "new": 1}';
-  ann.sendRaw(` \n{ "later": {"x": 1}, "event" : "send message", "data": ${data} } `);
-  assert.equal((await ann.next("new message")).msg, "hi");
-  assertOk(await ann.ask("GroupList", null));
+test("a frame with other keys is refused, and names them", async (t) => {
+  const room = unique("room");
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
+  ann.send({ event: "join", room: "another", ack: 7 });
+  const { message, ...refusal } = await ann.next("answer");
+  const details = { unknown: ["room"] };
+  assert.deepEqual(refusal, { ack: 7, ok: false, code: "bad_request", details });
+  assert.match(message, /`room`.*`data`/);
+  ann.sendRaw(' \n{ "dta": "x", "event" : "send message" } ');
+  const error = await ann.next("error message");
+  assert.deepEqual(error.details, { unknown: ["dta"], nearest: { dta: "data" } });
+  assert.deepEqual(assertOk(await ann.ask("GroupList", null)).users, [ann.name]);
 });
 
 function nested(open, close) {

@@ -16,6 +16,7 @@ mod entry;
 mod event_name;
 mod event_rules;
 mod id;
+mod key_mismatch;
 mod limits;
 mod listen;
 mod member;
@@ -48,6 +49,7 @@ pub use event_rules::{
     PassingDelivery, Receivers, RoomAction, RuleNumber,
 };
 pub use id::{ConnectionAddress, ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
+pub use key_mismatch::{KeyMismatch, UnknownKey};
 pub use limits::Limits;
 pub use listen::ListenAddress;
 pub use member::{JoinMode, Member, Muted, Role};

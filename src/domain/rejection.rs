@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 
+use super::KeyMismatch;
+
 /// A refusal of a back end, in its own words. Only the code is printed: the rest is for the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -46,6 +48,9 @@ pub enum Rejection {
     /// The frame or its data does not have the documented form.
     #[error("{0}")]
     BadRequest(&'static str),
+    /// The data lacks a key, or has one that means nothing.
+    #[error("{0}")]
+    Keys(Box<KeyMismatch>),
     /// The body is compressed, or has another encoding.
     #[error("a body is sent without Content-Encoding")]
     EncodingUnsupported,

@@ -203,10 +203,7 @@ pub(super) fn actions<T>(
     if list.len() > ACTIONS_MAX {
         return invalid("there are more than 1000 actions");
     }
-    let number = |(place, item)| {
-        action(item, limits)
-            .map_err(|InvalidData(reason)| InvalidData(format!("item {}: {reason}", place + 1)))
-    };
+    let number = |(place, item)| action(item, limits).map_err(|invalid| invalid.in_item(place + 1));
     list.into_iter().enumerate().map(number).collect()
 }
 
@@ -277,7 +274,10 @@ pub(super) fn custom_event(
 ) -> Result<CustomEvent, InvalidData> {
     let name = EventName::parse_emitted(event);
     let name = name.map_err(|_error| {
-        InvalidData(format!("{} is not the name of an event of the application", quoted(event)))
+        InvalidData::new(format!(
+            "{} is not the name of an event of the application",
+            quoted(event)
+        ))
     })?;
     let args = match args {
         Some(raw) => arguments("args", raw, limits)?,
@@ -318,7 +318,8 @@ fn disconnect(data: DisconnectData) -> Result<Action, InvalidData> {
         (Some(user), None, None) => DisconnectTarget::User(user_name(&user)?),
         (Some(user), Some(raw), None) => {
             let device = DeviceId::parse(&raw);
-            let device = device.map_err(|it| InvalidData(format!("{}: {it}", quoted(&raw))))?;
+            let device =
+                device.map_err(|it| InvalidData::new(format!("{}: {it}", quoted(&raw))))?;
             DisconnectTarget::Device(user_name(&user)?, device)
         }
         (None, None, Some(connection)) => DisconnectTarget::Connection(address(&connection)?),
@@ -332,7 +333,7 @@ fn disconnect(data: DisconnectData) -> Result<Action, InvalidData> {
 /// Arguments: an array.
 pub(super) fn arguments(key: &str, raw: &RawValue, limits: &Limits) -> Result<Body, InvalidData> {
     if !raw.get().starts_with('[') {
-        return Err(InvalidData(format!("`{key}` is not an array")));
+        return Err(InvalidData::new(format!("`{key}` is not an array")));
     }
     message_body(key, raw, limits)
 }
@@ -348,11 +349,13 @@ pub(super) fn message_body(
 }
 
 pub(super) fn room_name(raw: &str) -> Result<RoomName, InvalidData> {
-    RoomName::parse(raw).map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
+    RoomName::parse(raw)
+        .map_err(|rejection| InvalidData::new(format!("{}: {rejection}", quoted(raw))))
 }
 
 pub(super) fn user_name(raw: &str) -> Result<UserName, InvalidData> {
-    UserName::parse(raw).map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
+    UserName::parse(raw)
+        .map_err(|rejection| InvalidData::new(format!("{}: {rejection}", quoted(raw))))
 }
 
 pub(super) fn maybe_user(raw: Option<&str>) -> Result<Option<UserName>, InvalidData> {
@@ -362,16 +365,16 @@ pub(super) fn maybe_user(raw: Option<&str>) -> Result<Option<UserName>, InvalidD
 fn message_id(raw: Option<&str>) -> Result<Option<MessageId>, InvalidData> {
     let parse = |raw: &str| {
         MessageId::parse(raw)
-            .map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
+            .map_err(|rejection| InvalidData::new(format!("{}: {rejection}", quoted(raw))))
     };
     raw.map(parse).transpose()
 }
 
 pub(super) fn address(raw: &str) -> Result<ConnectionAddress, InvalidData> {
     let parsed = ConnectionAddress::parse(raw);
-    parsed.map_err(|_rejection| InvalidData(format!("{} is not a connection", quoted(raw))))
+    parsed.map_err(|_rejection| InvalidData::new(format!("{} is not a connection", quoted(raw))))
 }
 
 pub(super) fn role(raw: &str) -> Result<Role, InvalidData> {
-    Role::from_raw(raw).ok_or_else(|| InvalidData(format!("{} is not a role", quoted(raw))))
+    Role::from_raw(raw).ok_or_else(|| InvalidData::new(format!("{} is not a role", quoted(raw))))
 }

@@ -39,7 +39,9 @@ pub enum Retry {
 pub fn rejection(rejection: &Rejection) -> RejectionRow {
     use Retry::{No, Yes};
     let (code, status, retry) = match rejection {
-        Rejection::BadRequest(_) => ("bad_request", StatusCode::BAD_REQUEST, No),
+        Rejection::BadRequest(_) | Rejection::Keys(_) => {
+            ("bad_request", StatusCode::BAD_REQUEST, No)
+        }
         Rejection::EncodingUnsupported => {
             ("unsupported_encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, No)
         }

@@ -13,7 +13,7 @@ use super::{
     answer::{self, AnswerData, ClosingData, ReplyData},
     body::AttachmentEncoding,
     event::{self, ArgumentsData, EventData},
-    json,
+    json, keys,
     payload::Payload,
     rejection::{self, ErrorMessageData},
     request::{self, BorrowedText, ReplyForm, RequestData, RequestKind},
@@ -32,7 +32,12 @@ struct RawFrame<'a> {
     ack: Option<u64>,
     /// The number of an ask. Read only where there is no event.
     answer: Option<&'a RawValue>,
+    /// The first key that no frame has.
+    unknown: Option<Cow<'a, str>>,
 }
+
+/// The keys of frames.
+const FRAME_KEYS: [&str; 5] = ["event", "data", "args", "ack", "answer"];
 
 /// Reads the fields of a frame into `self.0`. They stay there after an error.
 struct FrameReader<'r, 'a>(&'r mut RawFrame<'a>);
@@ -63,7 +68,10 @@ impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
                 "args" => field(&mut frame.args, serde_json::from_str(value.get()).ok()),
                 "ack" => field(&mut frame.ack, serde_json::from_str(value.get()).ok()),
                 "answer" => field(&mut frame.answer, Some(value)),
-                _ => true,
+                _ => {
+                    frame.unknown = frame.unknown.take().or(Some(key.clone()));
+                    true
+                }
             } || (key != "event" && value.get() == "null");
         }
         if is_valid { Ok(()) } else { Err(A::Error::custom("a field is not valid")) }
@@ -106,7 +114,7 @@ pub(super) fn request(
     let mut frame = RawFrame::default();
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = FrameReader(&mut frame).deserialize(&mut json).and_then(|()| json.end());
-    let RawFrame { event, data, args, ack, answer } = frame;
+    let RawFrame { event, data, args, ack, answer, unknown } = frame;
     let kind = event.as_deref().map_or(RequestKind::Unknown(None), RequestKind::of);
     let is_safe = ack.is_none_or(|ack| ack <= Seq::MAX.as_raw());
     let ack = ack.filter(|_| is_safe);
@@ -116,6 +124,11 @@ pub(super) fn request(
     let data = RequestData { raw, more, attachments, encoding, context };
     let ask = answer.and_then(|it| serde_json::from_str(it.get()).ok());
     let request = match (event, ask) {
+        // A client that writes the data beside the event does not mean a request without data.
+        (Some(_), _) if has_form && unknown.is_some() => {
+            let mismatch = keys::of_unknown(unknown.as_deref(), &FRAME_KEYS);
+            Err(Rejection::Keys(Box::new(mismatch)))
+        }
         _ if !is_safe => Err(Rejection::BadRequest("ack is at most 2^53 - 1")),
         (Some(event), _) if has_form => request::request(&event, &data),
         (None, Some(ask)) if has_form => request::answer(ask, &data),

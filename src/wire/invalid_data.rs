@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::domain::Rejection;
+use super::keys;
+use crate::domain::{KeyMismatch, Rejection};
 
 /// Characters of a text that a reason repeats.
 const QUOTED_CHARS_MAX: usize = 64;
@@ -13,13 +14,39 @@ const REASON_CHARS_MAX: usize = 500;
 
 /// Why data from a back end does not have the documented form.
 #[derive(Debug, PartialEq, Eq)]
-pub struct InvalidData(pub(super) String);
+pub struct InvalidData {
+    reason: String,
+    /// The keys that are wrong, if that is the reason.
+    keys: Option<Box<KeyMismatch>>,
+}
+
+impl InvalidData {
+    /// Data with this reason.
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), keys: None }
+    }
+
+    /// The same for keys.
+    pub(super) fn with_keys(reason: impl Into<String>, keys: Option<KeyMismatch>) -> Self {
+        Self { reason: reason.into(), keys: keys.map(Box::new) }
+    }
+
+    /// The same of an item of a list.
+    pub(super) fn in_item(self, number: usize) -> Self {
+        Self { reason: format!("item {number}: {}", self.reason), ..self }
+    }
+
+    /// The keys that are wrong, if that is the reason.
+    pub(super) fn keys(&self) -> Option<&KeyMismatch> {
+        self.keys.as_deref()
+    }
+}
 
 impl fmt::Display for InvalidData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match start(&self.0, REASON_CHARS_MAX) {
+        match start(&self.reason, REASON_CHARS_MAX) {
             Some(start) => write!(f, "{start}…"),
-            None => f.write_str(&self.0),
+            None => f.write_str(&self.reason),
         }
     }
 }
@@ -40,12 +67,12 @@ fn start(text: &str, chars_max: usize) -> Option<&str> {
 
 /// A rejection of the value of a key.
 pub(super) fn of_key(key: &str, rejection: &Rejection) -> InvalidData {
-    InvalidData(format!("`{key}`: {rejection}"))
+    InvalidData::new(format!("`{key}`: {rejection}"))
 }
 
 /// A failure with this reason.
 pub(super) fn invalid<T>(reason: &str) -> Result<T, InvalidData> {
-    Err(InvalidData(reason.to_owned()))
+    Err(InvalidData::new(reason))
 }
 
 /// A JSON object; a blank text is an empty one.
@@ -61,7 +88,8 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid
     if !text.trim_start().starts_with('{') {
         return invalid("this is not a JSON object");
     }
-    serde_json::from_str(text).map_err(|error| InvalidData(error.to_string()))
+    serde_json::from_str(text)
+        .map_err(|error| InvalidData::with_keys(error.to_string(), keys::of_error(&error)))
 }
 
 #[cfg(test)]
@@ -78,6 +106,6 @@ mod tests {
             panic!("it is no boolean")
         };
         assert!(invalid.to_string().chars().count() <= REASON_CHARS_MAX + 1);
-        assert_eq!(InvalidData(long).to_string().chars().count(), REASON_CHARS_MAX + 1);
+        assert_eq!(InvalidData::new(long).to_string().chars().count(), REASON_CHARS_MAX + 1);
     }
 }

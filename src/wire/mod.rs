@@ -20,6 +20,7 @@ mod frame;
 mod hello;
 mod invalid_data;
 mod json;
+mod keys;
 pub mod msgpack;
 mod path_rule;
 mod payload;

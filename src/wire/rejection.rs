@@ -1,14 +1,16 @@
 //! Refusals: in answers, as `error message`, over HTTP, and of connections to a space.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    code,
+    InvalidData, code,
     payload::{self, Timestamp},
     request::RequestKind,
 };
-use crate::domain::Rejection;
+use crate::domain::{KeyMismatch, Rejection, UnknownKey};
 
 /// `{code, message}`: a refused request, handshake or sign-in.
 #[derive(Debug, Serialize)]
@@ -21,9 +23,24 @@ pub(super) struct RejectionData<'a> {
     /// When a ban ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+    /// Which keys are wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<KeyMismatchData<'a>>,
     /// What a back end says about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
+}
+
+/// `{missing?, unknown?, nearest?}`: the keys that are wrong.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyMismatchData<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [Cow<'static, str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<&'a str>,
+    /// For an unknown key the one that is probably meant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    nearest: BTreeMap<&'a str, &'a str>,
 }
 
 /// `error message`.
@@ -76,11 +93,36 @@ impl<'a> From<&'a Rejection> for RejectionData<'a> {
         if let Rejection::Banned { until } = rejection {
             end_of_ban = until.map(Timestamp);
         }
+        let mut details = None;
+        if let Rejection::Keys(mismatch) = rejection {
+            details = Some(KeyMismatchData::from(&**mismatch));
+        }
         let (mut code, mut data) = (code::rejection(rejection).code, None);
         if let Rejection::Refused(refusal) = rejection {
             code = &refusal.code;
             data = refusal.data.as_deref().and_then(|it| serde_json::from_str(it).ok());
         }
-        Self { code, message: rejection.to_string(), retry_after_ms, until: end_of_ban, data }
+        let message = rejection.to_string();
+        Self { code, message, retry_after_ms, until: end_of_ban, details, data }
+    }
+}
+
+impl<'a> From<&'a InvalidData> for RejectionData<'a> {
+    fn from(invalid: &'a InvalidData) -> Self {
+        let code = code::rejection(&Rejection::BadRequest("")).code;
+        let (message, details) = (invalid.to_string(), invalid.keys().map(KeyMismatchData::from));
+        Self { code, message, retry_after_ms: None, until: None, details, data: None }
+    }
+}
+
+impl<'a> From<&'a KeyMismatch> for KeyMismatchData<'a> {
+    fn from(mismatch: &'a KeyMismatch) -> Self {
+        let KeyMismatch { missing, unknown, known: _ } = mismatch;
+        let nearest = |it: &'a UnknownKey| it.nearest.as_deref().map(|nearest| (&*it.key, nearest));
+        Self {
+            missing,
+            unknown: unknown.iter().map(|it| &*it.key).collect(),
+            nearest: unknown.iter().filter_map(nearest).collect(),
+        }
     }
 }

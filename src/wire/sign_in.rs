@@ -3,13 +3,10 @@
 use serde::Deserialize;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{
-        RefOr, Schema,
-        schema::{ObjectBuilder, OneOfBuilder},
-    },
+    openapi::{RefOr, Schema, schema::OneOfBuilder},
 };
 
-use super::{hello::Parameters, json, schema};
+use super::{hello::Parameters, json, keys, schema};
 use crate::{
     chat::Credential,
     domain::{Rejection, Space, Token, UserName},
@@ -20,6 +17,7 @@ const INVALID_SIGN_IN: Rejection =
 
 /// The body of a sign-in.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     name: Option<String>,
     token: Option<String>,
@@ -30,7 +28,7 @@ pub(super) struct SignIn {
 impl PartialSchema for SignIn {
     fn schema() -> RefOr<Schema> {
         let object = |key: &str, format: &str, other: &str| {
-            let object = ObjectBuilder::new().required(key);
+            let object = schema::closed_object().required(key);
             object
                 .property(key, schema::text(format))
                 .property(other, schema::only_null())
@@ -50,7 +48,11 @@ pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
     // serde would accept an array and read its items as the fields, in order.
     let object =
         Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(INVALID_SIGN_IN)?;
-    serde_json::from_str::<SignIn>(object).map_err(|_error| INVALID_SIGN_IN)?.read()
+    let refused = |error: serde_json::Error| {
+        let mismatch = keys::of_error(&error);
+        mismatch.map_or(INVALID_SIGN_IN, |it| Rejection::Keys(Box::new(it)))
+    };
+    serde_json::from_str::<SignIn>(object).map_err(refused)?.read()
 }
 
 /// The same of a form, encoded as a query.
@@ -123,6 +125,8 @@ mod tests {
         ] {
             assert_eq!(sign_in(body.as_bytes()).map(drop), Err(refused), "{body}");
         }
+        let Err(Rejection::Keys(wrong)) = sign_in(br#"{"user":"ann"}"#) else { panic!("no key") };
+        assert_eq!(wrong.to_string(), "there is no key `user`; there are `name`, `token`, `space`");
         assert!(sign_in(b"{\"name\":\"\xff\"}").is_err());
         assert!(sign_in("[".repeat(5000).as_bytes()).is_err());
     }

@@ -52,6 +52,7 @@ mod tests {
             r#"["join"]"#,
             "{}",
             r#"{"event":7}"#,
+            r#"{"event":7,"room":1}"#,
             r#"{"event":"join","ack":-1}"#,
             "nonsense",
         ] {
@@ -108,6 +109,13 @@ mod tests {
             let request_frame = request(bad, context(&limits));
             assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{bad}");
         }
+        let beside = request(r#"{"event":"join","room":"news","ack":1}"#, context(&limits));
+        assert_eq!((beside.kind, beside.ack), (RequestKind::of("join"), Some(1)));
+        let Err(Rejection::Keys(wrong)) = beside.request else { panic!("it has no data") };
+        assert_eq!(
+            wrong.to_string(),
+            "there is no key `room`; there are `event`, `data`, `args`, `ack`, `answer`"
+        );
         let both = request(r#"{"event":"join","answer":"x","ack":1}"#, context(&limits));
         assert!(matches!(both.request, Ok(Request::Join { .. })), "it is a request as before");
     }

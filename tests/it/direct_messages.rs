@@ -84,7 +84,8 @@ async fn direct_messages_can_be_sent_only_to_known_users() {
             (json!({ "to": "nobody", "data": 1 }), "no_such_user"),
             (json!({ "to": "", "data": 1 }), "no_such_user"),
             (json!({ "data": 1 }), "bad_request"),
-            (json!({ "to": "bob" }), "message_empty"),
+            (json!({ "to": "bob" }), "bad_request"),
+            (json!({ "to": "bob", "data": null }), "message_empty"),
             (json!({ "to": "bob", "data": 1, "id": " " }), "id_invalid"),
             (json!("bob"), "bad_request"),
         ] {

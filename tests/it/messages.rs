@@ -175,7 +175,7 @@ async fn invalid_messages_are_refused_with_a_code_and_not_stored() {
         for (data, code) in [
             (json!("  "), "message_empty"),
             (json!({ "msg": null }), "message_empty"),
-            (json!({}), "message_empty"),
+            (json!({}), "bad_request"),
             (json!({ "msg": "\n\t" }), "message_empty"),
             (json!({ "msg": "x", "id": "" }), "id_invalid"),
             (json!({ "msg": "x", "id": "a b" }), "id_invalid"),

@@ -63,7 +63,7 @@ pub fn ask_request(body: &[u8], limits: &Limits) -> Result<AskRequest, InvalidDa
     let wait = Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or_default();
     if wait.is_zero() || wait > limits.ask_wait_max || timeout_ms.fract() != 0.0 {
         let most = limits.ask_wait_max.as_millis();
-        return Err(InvalidData(format!("`timeout_ms` is a whole number from 1 to {most}")));
+        return Err(InvalidData::new(format!("`timeout_ms` is a whole number from 1 to {most}")));
     }
     Ok(AskRequest {
         space: space.as_deref().map_or(Ok(Space::root()), super::space)?,

@@ -64,7 +64,7 @@ pub fn ban(body: &[u8]) -> Result<BanRequest, InvalidData> {
         space: space_or_all(space.as_deref())?,
         user: user_name(&user)?,
         until: time("until", until.as_deref())?,
-        reason: reason.map_err(|rejection| InvalidData(rejection.to_string()))?,
+        reason: reason.map_err(|rejection| InvalidData::new(rejection.to_string()))?,
     })
 }
 

@@ -171,7 +171,8 @@ fn text(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
 }
 
 fn space(raw: &str) -> Result<Space, InvalidData> {
-    Space::parse(raw).map_err(|_rejection| InvalidData(format!("{} is not a space", quoted(raw))))
+    Space::parse(raw)
+        .map_err(|_rejection| InvalidData::new(format!("{} is not a space", quoted(raw))))
 }
 
 /// A time in RFC 3339.
@@ -180,7 +181,7 @@ fn time(key: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, Invalid
         let at = OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = at.and_then(|at| at.checked_to_offset(UtcOffset::UTC));
         at.ok_or_else(|| {
-            InvalidData(format!("`{key}` is not a time such as \"2030-12-31T23:59:59Z\""))
+            InvalidData::new(format!("`{key}` is not a time such as \"2030-12-31T23:59:59Z\""))
         })
     };
     text.map(parse).transpose()
@@ -198,7 +199,7 @@ fn check_users(user: Option<&UserName>, actions: &[Action]) -> Result<(), Invali
     };
     match actions.iter().position(has_none) {
         Some(place) if user.is_none() => {
-            Err(InvalidData(format!("item {} needs `user`, beside the list", place + 1)))
+            Err(InvalidData::new(format!("item {} needs `user`, beside the list", place + 1)))
         }
         _ => Ok(()),
     }
@@ -224,7 +225,7 @@ pub fn answer(answer: &ApiAnswer) -> String {
 
 /// Why a request is refused, as JSON text.
 pub fn failure(invalid: &InvalidData) -> String {
-    payload::json(&serde_json::json!({ "code": "bad_request", "message": invalid.to_string() }))
+    payload::json(&RejectionData::from(invalid))
 }
 
 impl<'a> From<&'a Result<ActionResult, Rejection>> for ResultData<'a> {

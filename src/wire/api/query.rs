@@ -11,7 +11,7 @@ use crate::{
     wire::{
         hello::Parameters,
         invalid_data::{InvalidData, quoted},
-        schema,
+        keys, schema,
     },
 };
 
@@ -53,13 +53,14 @@ impl<'q> Query<'q> {
     pub(super) fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
         let names: Vec<_> = described.iter().map(|it| it.name).collect();
         let parameters =
-            Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
+            Parameters::read(query).map_err(|rejection| InvalidData::new(rejection.to_string()))?;
         match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
-            Some((name, _)) => Err(InvalidData(format!(
-                "there is no {}; there are {}",
-                quoted(name),
-                names.join(", ")
-            ))),
+            Some((name, _)) => {
+                let reason =
+                    format!("there is no {}; there are {}", quoted(name), names.join(", "));
+                let keys = keys::of_unknown([&**name], &names);
+                Err(InvalidData::with_keys(reason, Some(keys)))
+            }
             None => Ok(Self(parameters)),
         }
     }
@@ -71,14 +72,14 @@ impl<'q> Query<'q> {
 
     /// The value of a parameter that is there once at most.
     pub(super) fn one(&self, wanted: &str) -> Result<Option<&str>, InvalidData> {
-        self.0.value(wanted).map_err(|rejection| InvalidData(rejection.to_string()))
+        self.0.value(wanted).map_err(|rejection| InvalidData::new(rejection.to_string()))
     }
 
     /// The same for a number.
     pub(super) fn number(&self, wanted: &str) -> Result<Option<u64>, InvalidData> {
         let number = |text: &str| match text.parse() {
             Ok(number) => Ok(number),
-            Err(_) => Err(InvalidData(format!("`{wanted}` is not a number"))),
+            Err(_) => Err(InvalidData::new(format!("`{wanted}` is not a number"))),
         };
         self.one(wanted)?.map(number).transpose()
     }
@@ -90,7 +91,7 @@ impl<'q> Query<'q> {
             None => Ok(None),
             Some(limit) => match u32::try_from(limit) {
                 Ok(limit) if (1..=max).contains(&limit) => Ok(Some(limit)),
-                Ok(_) | Err(_) => Err(InvalidData(format!("`limit` is 1 to {max}"))),
+                Ok(_) | Err(_) => Err(InvalidData::new(format!("`limit` is 1 to {max}"))),
             },
         }
     }

@@ -52,7 +52,7 @@ pub fn history_question(query: &str, limits: &Limits) -> Result<ApiQuestion, Inv
     let of = match (query.one("room")?, query.one("inbox")?, &directs[..]) {
         (Some(room), None, []) => Conversation::Room(
             RoomName::parse(room)
-                .map_err(|rejection| InvalidData(format!("`room`: {rejection}")))?,
+                .map_err(|rejection| InvalidData::new(format!("`room`: {rejection}")))?,
         ),
         (None, Some(user), []) => Conversation::Inbox(user_name(user)?),
         (None, None, [one, other]) => Conversation::direct(one.clone(), other.clone()),

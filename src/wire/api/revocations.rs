@@ -90,7 +90,7 @@ pub fn revocation(body: &[u8]) -> Result<Revocation, InvalidData> {
 
 fn token_id(raw: &str) -> Result<TokenId, InvalidData> {
     TokenId::parse(raw).map_err(|_rejection| {
-        InvalidData("a `jti` has 1 to 256 bytes without control characters".to_owned())
+        InvalidData::new("a `jti` has 1 to 256 bytes without control characters".to_owned())
     })
 }
 
@@ -127,7 +127,7 @@ fn subject(cursor: &str) -> Result<RevocationSubject, InvalidData> {
     } else if let Some(user) = cursor.strip_prefix(USER_CURSOR) {
         user_name(user).map(RevocationSubject::User)
     } else {
-        Err(InvalidData(format!("{} is not the `next` of a page", quoted(cursor))))
+        Err(InvalidData::new(format!("{} is not the `next` of a page", quoted(cursor))))
     }
 }
 

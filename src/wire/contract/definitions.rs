@@ -88,12 +88,25 @@ const RETRY_AFTER: Member =
     optional("retryAfterMs", Type::Count, "With `too_fast`: when the same request may succeed.");
 pub(super) const BANNED_UNTIL: Member =
     optional("until", Type::Time, "With `banned`: when that ends. Absent when it does not.");
+static KEY_MISMATCH: Definition = Definition {
+    name: "KeyMismatch",
+    of: Object(&[
+        optional("missing", List(&Type::Text), "Keys that are needed."),
+        optional("unknown", List(&Type::Text), "Keys that mean nothing: up to 8."),
+        optional("nearest", Map(&Type::Text), "For an unknown key the one that may be meant."),
+    ]),
+    about: "The keys that are wrong.",
+};
+
+const DETAILS: Member =
+    optional("details", Named(&KEY_MISMATCH), "With `bad_request`: the keys that are wrong.");
 const REFUSAL_DATA: Member = optional("data", Type::Any, "What your back end says about it.");
 pub(super) const REFUSAL_MEMBERS: &[Member] = &[
     required("code", Named(&CODE), ""),
     required("message", Type::Text, "For people who develop; compare the code."),
     RETRY_AFTER,
     BANNED_UNTIL,
+    DETAILS,
     REFUSAL_DATA,
 ];
 

@@ -278,7 +278,7 @@ pub(super) fn emitted_event() -> Value {
 
 /// The name of an event that a client sends and that is none of the protocol's.
 pub(super) fn own_event() -> Value {
-    json!({ "type": "string", "not": { "enum": BUILT_IN_EVENTS } })
+    json!({ "type": "string", "not": { "enum": &BUILT_IN_EVENTS[..] } })
 }
 
 /// A reference to a payload in [`document`]. Names have spaces, which a reference encodes.

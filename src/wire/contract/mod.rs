@@ -17,11 +17,14 @@ mod tests;
 mod types;
 mod typescript;
 
-pub(super) use self::answers::{answer_schema, component_schemas};
 use self::json_schema::UnknownKeys;
 pub use self::{
     answers::AnswerPayload,
     definitions::{CLOSE_CODES, CODES},
+};
+pub(super) use self::{
+    answers::{answer_schema, component_schemas},
+    requests::for_each_request_key,
 };
 
 /// A format of the contract.

@@ -39,6 +39,23 @@ impl RequestArgument {
     }
 }
 
+/// Calls `found` with each key of the object that a request takes, and whether it needs it. `None`
+/// if there is no such request.
+pub(in crate::wire) fn for_each_request_key(
+    name: &str,
+    mut found: impl FnMut(&'static str, bool),
+) -> Option<()> {
+    let row = REQUEST_ROWS.iter().find(|it| it.name == name)?;
+    let of = row.data.type_of();
+    let types = if let Either(types) = &of { types } else { std::slice::from_ref(&of) };
+    for object in types {
+        if let Object(members) = object {
+            members.iter().for_each(|it| it.for_each_key(&mut found));
+        }
+    }
+    Some(())
+}
+
 const fn row(
     name: &'static str,
     data: Type,

@@ -117,6 +117,18 @@ impl Type {
 }
 
 impl Member {
+    /// Calls `found` with each key and whether it is always there.
+    pub(super) fn for_each_key(&self, found: &mut impl FnMut(&'static str, bool)) {
+        match self {
+            Self::Required(field) => found(field.name, true),
+            Self::Optional(field) => found(field.name, false),
+            Self::OneOf(fields) | Self::AtMostOneOf(fields) => {
+                fields.iter().for_each(|it| found(it.name, false));
+            }
+            Self::All(members) => members.iter().for_each(|it| it.for_each_key(found)),
+        }
+    }
+
     fn for_each_named(self, found: &mut impl FnMut(&'static Definition)) {
         match self {
             Self::Required(field) | Self::Optional(field) => field.of.for_each_named(found),

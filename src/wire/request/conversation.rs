@@ -12,67 +12,98 @@ use crate::{
 };
 
 const SEVERAL_CONVERSATIONS: Rejection = Rejection::BadRequest("name one conversation, not two");
-const WRONG_PEER_FIELD: Rejection =
-    Rejection::BadRequest("`to` is for what is sent and typed, `with` for everything else");
 const INBOX_NOT_TRUE: Rejection = Rejection::BadRequest("inbox is true where it is meant");
 
-/// The fields that name a conversation. Every request checks all of them: a client that writes `to`
-/// in place of `with` does not mean the default room.
-#[derive(Deserialize)]
+/// The fields that name a conversation.
 struct ConversationNames<'a> {
-    #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    with: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    to: Option<Cow<'a, str>>,
-    #[serde(default)]
+    /// The other user of a direct conversation.
+    peer: Option<Cow<'a, str>>,
     inbox: Option<bool>,
 }
 
-/// The field that names the other user of a direct conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PeerField {
-    With,
-    To,
+/// The data of a request for one conversation: the keys that name it, of which `$peer` is the one of
+/// the other user, and the request's own. It is one struct, so that it is parsed once and refuses all
+/// other keys.
+macro_rules! conversation_request {
+    (
+        $(#[$about:meta])*
+        struct $name:ident, $peer:ident { $($(#[$field_about:meta])* $field:ident: $of:ty,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name<'a> {
+            #[serde(borrow, default)]
+            room: Option<Cow<'a, str>>,
+            #[serde(borrow, default)]
+            $peer: Option<Cow<'a, str>>,
+            #[serde(default)]
+            inbox: Option<bool>,
+            $($(#[$field_about])* pub(super) $field: $of,)*
+        }
+
+        impl<'a> $name<'a> {
+            /// The conversation, if one is named.
+            pub(super) fn view(&mut self) -> Result<Option<View>, Rejection> {
+                let (room, peer) = (self.room.take(), self.$peer.take());
+                view(ConversationNames { room, peer, inbox: self.inbox })
+            }
+        }
+    };
 }
 
-/// `history`.
-#[derive(Default, Deserialize)]
-struct History {
-    before: Option<u64>,
-    after: Option<u64>,
-    limit: Option<u32>,
+conversation_request! {
+    /// `history`.
+    #[derive(Default)]
+    struct History, with {
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: Option<u32>,
+    }
 }
 
-/// `read`.
-#[derive(Deserialize)]
-struct ReadData {
-    seq: u64,
+conversation_request! {
+    /// `read`.
+    struct ReadData, with {
+        seq: u64,
+    }
 }
 
-/// `mute`.
-#[derive(Deserialize)]
-struct Mute {
-    muted: bool,
+conversation_request! {
+    /// `mute`.
+    struct Mute, with {
+        muted: bool,
+    }
 }
 
-/// `typing`.
-#[derive(Deserialize)]
-struct TypingData {
-    typing: bool,
+conversation_request! {
+    /// `typing`.
+    struct TypingData, to {
+        typing: bool,
+    }
+}
+
+conversation_request! {
+    /// `edit message`.
+    struct Edit, with {
+        seq: u64,
+        #[serde(borrow)]
+        msg: &'a RawValue,
+    }
+}
+
+conversation_request! {
+    /// `delete message`.
+    struct Delete, with {
+        seq: u64,
+    }
 }
 
 /// The conversation that a request names, if it names one.
-pub(super) fn view(raw: Option<&RawValue>, other: PeerField) -> Result<Option<View>, Rejection> {
-    let ConversationNames { room, with, to, inbox } = object(raw)?;
-    let user = match (other, with, to) {
-        (PeerField::With, user, None) | (PeerField::To, None, user) => user,
-        (PeerField::With, _, Some(_)) | (PeerField::To, Some(_), _) => {
-            return Err(WRONG_PEER_FIELD);
-        }
-    };
-    match (room, user, inbox) {
+fn view(names: ConversationNames<'_>) -> Result<Option<View>, Rejection> {
+    let ConversationNames { room, peer, inbox } = names;
+    match (room, peer, inbox) {
         (None, None, None) => Ok(None),
         (None, None, Some(true)) => Ok(Some(View::Inbox)),
         (None, None, Some(false)) => Err(INBOX_NOT_TRUE),
@@ -83,11 +114,10 @@ pub(super) fn view(raw: Option<&RawValue>, other: PeerField) -> Result<Option<Vi
 }
 
 pub(super) fn history(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let (of, History { before, after, limit }) = if is_absent(data)? {
-        (None, History::default())
-    } else {
-        (view(data.raw, PeerField::With)?, object(data.raw)?)
-    };
+    let mut history =
+        if is_absent(data)? { History::default() } else { object::<History<'_>>(data.raw)? };
+    let of = history.view()?;
+    let History { before, after, limit, .. } = history;
     let range = match (before.map(seq).transpose()?, after.map(seq).transpose()?) {
         (Some(_), Some(_)) => return Err(Rejection::BadRequest("before or after, not both")),
         (Some(before), None) => PageRange::Before(before),
@@ -101,22 +131,22 @@ pub(super) fn history(data: &RequestData<'_>) -> Result<Request, Rejection> {
 }
 
 pub(super) fn read(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let ReadData { seq: place } = object(data.raw)?;
-    Ok(Request::Read { of: view(data.raw, PeerField::With)?, seq: seq(place)? })
+    let mut read: ReadData<'_> = object(data.raw)?;
+    Ok(Request::Read { of: read.view()?, seq: seq(read.seq)? })
 }
 
 pub(super) fn mute(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let Mute { muted } = object(data.raw)?;
-    let muted = if muted { Muted::Yes } else { Muted::No };
-    Ok(Request::Mute { of: view(data.raw, PeerField::With)?, muted })
+    let mut mute: Mute<'_> = object(data.raw)?;
+    let muted = if mute.muted { Muted::Yes } else { Muted::No };
+    Ok(Request::Mute { of: mute.view()?, muted })
 }
 
 pub(super) fn typing(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let TypingData { typing } = object(data.raw)?;
-    match view(data.raw, PeerField::To)? {
+    let mut request: TypingData<'_> = object(data.raw)?;
+    match request.view()? {
         Some(View::Inbox) => Err(Rejection::BadRequest("nobody types in an inbox")),
         of @ (None | Some(View::Room(_) | View::Direct(_))) => {
-            let typing = if typing { domain::Typing::Yes } else { domain::Typing::No };
+            let typing = if request.typing { domain::Typing::Yes } else { domain::Typing::No };
             Ok(Request::Typing { of, typing })
         }
     }

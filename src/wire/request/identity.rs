@@ -15,6 +15,7 @@ const PRESENCE_USERS_MAX: usize = 100;
 
 /// `new user`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewUser<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
@@ -24,6 +25,7 @@ struct NewUser<'a> {
 
 /// `auth`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct AuthData<'a> {
     #[serde(borrow)]
     token: Cow<'a, str>,
@@ -31,16 +33,25 @@ struct AuthData<'a> {
 
 /// `presence`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PresenceData<'a> {
     #[serde(borrow)]
     users: Vec<BorrowedText<'a>>,
 }
 
 pub(super) fn new_user(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let NewUser { name, device } = match string(data.raw) {
-        Some(name) => NewUser { name, device: None },
-        None => object(data.raw)?,
-    };
+    match string(data.raw) {
+        Some(name) => guest(NewUser { name, device: None }),
+        None => identify(data),
+    }
+}
+
+fn identify(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    guest(object(data.raw)?)
+}
+
+fn guest(new_user: NewUser<'_>) -> Result<Request, Rejection> {
+    let NewUser { name, device } = new_user;
     let device = parse(device, DeviceId::parse)?;
     Ok(Request::Identify { user: UserName::parse_guest(&name)?, device })
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::{
     body::{self, AttachmentEncoding},
-    json,
+    json, keys,
 };
 use crate::{
     chat::{Request, RequestContext},
@@ -144,7 +144,7 @@ pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Re
         json::check_depth(raw.get())?;
     }
     if let Some(row) = RequestSpec::find(event) {
-        return (row.parse)(data);
+        return (row.parse)(data).map_err(|rejection| name_keys(rejection, row, data));
     }
     let RequestContext { events, space, .. } = data.context;
     let name = EventName::parse(event)?;
@@ -152,12 +152,21 @@ pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Re
     custom::event(name, (number, rule), data)
 }
 
+/// Names the wrong keys of data that has not the documented form, if some are wrong.
+fn name_keys(rejection: Rejection, row: &RequestSpec, data: &RequestData<'_>) -> Rejection {
+    if rejection != NOT_AN_OBJECT {
+        return rejection;
+    }
+    let mismatch = keys::of_request(row.name, data.raw);
+    mismatch.map_or(rejection, |it| Rejection::Keys(Box::new(it)))
+}
+
 /// Whether a request of this name reads its first argument only.
 pub(super) fn reads_one_argument(event: &str) -> bool {
     RequestSpec::find(event).is_some()
 }
 
-/// An object of the documented form.
+/// An object of the documented form. The structs refuse unknown keys, which [`name_keys`] names.
 fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Rejection> {
     // serde would accept an array and read its items as the fields, in order.
     let text = raw.map(RawValue::get).filter(|text| text.starts_with('{'));

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     NOT_AN_OBJECT, RequestData, body,
-    conversation::{PeerField, view},
+    conversation::{Delete, Edit},
     object, other_user, parse, seq,
 };
 use crate::{
@@ -17,64 +17,53 @@ use crate::{
 
 /// `send message`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SendMessageData<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    msg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg: &'a RawValue,
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
 }
 
 /// `GroupChat`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct GroupChat<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: &'a RawValue,
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
 }
 
 /// `SingleChat` and `notify`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct UserPostData<'a> {
     #[serde(borrow)]
     to: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: &'a RawValue,
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
 }
 
-/// `edit message`.
-#[derive(Deserialize)]
-struct Edit<'a> {
-    seq: u64,
-    #[serde(borrow, default)]
-    msg: Option<&'a RawValue>,
-}
-
-/// `delete message`.
-#[derive(Deserialize)]
-struct Delete {
-    seq: u64,
-}
-
 /// The two requests that post to a room differ in the key of the body.
 trait RoomMessage<'a>: Deserialize<'a> {
-    fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>);
+    fn parts(self) -> (Option<Cow<'a, str>>, &'a RawValue, Option<Cow<'a, str>>);
 }
 
 impl<'a> RoomMessage<'a> for SendMessageData<'a> {
-    fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>) {
+    fn parts(self) -> (Option<Cow<'a, str>>, &'a RawValue, Option<Cow<'a, str>>) {
         (self.room, self.msg, self.id)
     }
 }
 
 impl<'a> RoomMessage<'a> for GroupChat<'a> {
-    fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>) {
+    fn parts(self) -> (Option<Cow<'a, str>>, &'a RawValue, Option<Cow<'a, str>>) {
         (self.room, self.data, self.id)
     }
 }
@@ -98,21 +87,20 @@ pub(super) fn notify(data: &RequestData<'_>) -> Result<Request, Rejection> {
 }
 
 pub(super) fn edit(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let Edit { seq: place, msg } = object(data.raw)?;
-    let (of, seq) = (editable_view(data)?, seq(place)?);
-    Ok(Request::Edit { of, seq, body: read_body(msg, data)? })
+    let mut edit: Edit<'_> = object(data.raw)?;
+    let (of, seq) = (editable(edit.view()?)?, seq(edit.seq)?);
+    Ok(Request::Edit { of, seq, body: read_body(edit.msg, data)? })
 }
 
 pub(super) fn delete(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let Delete { seq: place } = object(data.raw)?;
-    Ok(Request::Delete { of: editable_view(data)?, seq: seq(place)? })
+    let mut delete: Delete<'_> = object(data.raw)?;
+    Ok(Request::Delete { of: editable(delete.view()?)?, seq: seq(delete.seq)? })
 }
 
 fn room_post<'a, T: RoomMessage<'a>>(data: &RequestData<'a>) -> Result<RoomPost, Rejection> {
     let raw = data.raw.ok_or(NOT_AN_OBJECT)?;
     if raw.get().starts_with('"') || body::is_bytes(raw, data.encoding) {
-        let body = body::read(raw.get(), data.encoding, data.attachments, data.context.limits)?;
-        return Ok(RoomPost { room: None, body, id: None });
+        return Ok(RoomPost { room: None, body: read_body(raw, data)?, id: None });
     }
     let (room, body, id) = object::<T>(data.raw)?.parts();
     let room = parse(room, RoomName::parse)?;
@@ -128,15 +116,13 @@ fn user_post(data: &RequestData<'_>) -> Result<(UserName, Body, Option<MessageId
 }
 
 /// The conversation of a message to change. Notifications in an inbox cannot be changed.
-fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
-    match view(data.raw, PeerField::With)? {
+fn editable(of: Option<View>) -> Result<Option<View>, Rejection> {
+    match of {
         Some(View::Inbox) => Err(Rejection::NoSuchMessage),
         of @ (None | Some(View::Room(_) | View::Direct(_))) => Ok(of),
     }
 }
 
-/// Parses a body. A missing one is rejected as an empty one.
-fn read_body(raw: Option<&RawValue>, data: &RequestData<'_>) -> Result<Body, Rejection> {
-    let raw = raw.ok_or(Rejection::MessageEmpty)?;
+fn read_body(raw: &RawValue, data: &RequestData<'_>) -> Result<Body, Rejection> {
     body::read(raw.get(), data.encoding, data.attachments, data.context.limits)
 }

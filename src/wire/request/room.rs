@@ -10,8 +10,9 @@ use crate::{
     domain::{Rejection, Role, RoomName},
 };
 
-/// `join`, `leave`, `GroupList`.
+/// `join`.
 #[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RoomData<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
@@ -21,9 +22,23 @@ struct RoomData<'a> {
     epoch: Option<Cow<'a, str>>,
 }
 
-/// `invite`, and `kick`, which has no role.
+/// `leave`, `GroupList`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomOnly<'a> {
+    #[serde(borrow, default)]
+    room: Option<Cow<'a, str>>,
+}
+
+/// The requests for a room take its name alone, too.
+trait OfRoom<'a>: Default + Deserialize<'a> {
+    fn of_room(room: Cow<'a, str>) -> Self;
+}
+
+/// `invite`.
 #[derive(Deserialize)]
-struct MemberRequest<'a> {
+#[serde(deny_unknown_fields)]
+struct Invitation<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -32,8 +47,31 @@ struct MemberRequest<'a> {
     role: Option<Cow<'a, str>>,
 }
 
+/// `kick`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kick<'a> {
+    #[serde(borrow, default)]
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    user: Cow<'a, str>,
+}
+
+impl<'a> OfRoom<'a> for RoomData<'a> {
+    fn of_room(room: Cow<'a, str>) -> Self {
+        Self { room: Some(room), ..Self::default() }
+    }
+}
+
+impl<'a> OfRoom<'a> for RoomOnly<'a> {
+    fn of_room(room: Cow<'a, str>) -> Self {
+        Self { room: Some(room) }
+    }
+}
+
 pub(super) fn group_list(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    Ok(Request::GroupList { room: parse(room(data)?.room, RoomName::parse)? })
+    let RoomOnly { room } = room(data)?;
+    Ok(Request::GroupList { room: parse(room, RoomName::parse)? })
 }
 
 pub(super) fn join(data: &RequestData<'_>) -> Result<Request, Rejection> {
@@ -44,27 +82,28 @@ pub(super) fn join(data: &RequestData<'_>) -> Result<Request, Rejection> {
 }
 
 pub(super) fn leave(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    Ok(Request::Leave { room: parse(room(data)?.room, RoomName::parse)? })
+    let RoomOnly { room } = room(data)?;
+    Ok(Request::Leave { room: parse(room, RoomName::parse)? })
 }
 
 pub(super) fn invite(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let MemberRequest { room, user, role: word } = object(data.raw)?;
+    let Invitation { room, user, role: word } = object(data.raw)?;
     let room = parse(room, RoomName::parse)?;
     Ok(Request::Invite { room, user: other_user(&user)?, role: parse(word, role)? })
 }
 
 pub(super) fn kick(data: &RequestData<'_>) -> Result<Request, Rejection> {
-    let MemberRequest { room, user, role: _ } = object(data.raw)?;
+    let Kick { room, user } = object(data.raw)?;
     Ok(Request::Kick { room: parse(room, RoomName::parse)?, user: other_user(&user)? })
 }
 
 /// The data of a request for a room: nothing, its name, or an object.
-fn room<'a>(data: &RequestData<'a>) -> Result<RoomData<'a>, Rejection> {
+fn room<'a, T: OfRoom<'a>>(data: &RequestData<'a>) -> Result<T, Rejection> {
     if is_absent(data)? {
-        return Ok(RoomData::default());
+        return Ok(T::default());
     }
     match string(data.raw) {
-        Some(room) => Ok(RoomData { room: Some(room), ..RoomData::default() }),
+        Some(room) => Ok(T::of_room(room)),
         None => object(data.raw),
     }
 }

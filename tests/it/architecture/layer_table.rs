@@ -49,6 +49,7 @@ pub(super) const LAYERS: [Layer; 18] = [
             "rmp",
             "serde",
             "serde_json",
+            "strsim",
             "time",
             "utoipa",
         ],

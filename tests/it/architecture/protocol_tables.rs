@@ -71,8 +71,8 @@ fn rejections() -> Vec<Rejection> {
             R::TooFast { .. } => R::Unavailable,
             R::Unavailable => R::Draining,
             R::Draining => R::Internal,
-            // Those of API keys have the codes of others.
-            R::Internal | R::Key(_) => return all,
+            // Those of keys have the codes of others.
+            R::Internal | R::Keys(_) | R::Key(_) => return all,
         };
         all.push(next);
     }

@@ -190,7 +190,7 @@ fn identity(data: IdentityData) -> Result<ConnectIdentity, InvalidData> {
     let IdentityData { user, name, admin, spaces, rooms, expires_at } = data;
     let time = |seconds| {
         OffsetDateTime::from_unix_timestamp(seconds)
-            .map_err(|_error| InvalidData("`expiresAt` is not a time".to_owned()))
+            .map_err(|_error| InvalidData::new("`expiresAt` is not a time".to_owned()))
     };
     Ok(ConnectIdentity {
         user: user_name(&user)?,
@@ -210,7 +210,7 @@ fn spaces(data: &[String]) -> Result<Vec<SpacePattern>, InvalidData> {
     let pattern = |raw: &String| {
         let parsed = SpacePattern::parse(raw);
         parsed.map_err(|_rejection| {
-            InvalidData(format!("{} is not a space or a pattern", quoted(raw)))
+            InvalidData::new(format!("{} is not a space or a pattern", quoted(raw)))
         })
     };
     data.iter().map(pattern).collect()
@@ -220,7 +220,7 @@ fn rooms(data: RoomsData) -> Result<Rooms, InvalidData> {
     let pattern = |raw: &str| {
         let parsed = RoomPattern::parse(raw);
         parsed.map_err(|_rejection| {
-            InvalidData(format!("{} is not a room or a pattern", quoted(raw)))
+            InvalidData::new(format!("{} is not a room or a pattern", quoted(raw)))
         })
     };
     let only: Result<_, _> = match data {

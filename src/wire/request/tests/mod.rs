@@ -1,9 +1,11 @@
 //! Valid and invalid requests.
 
+mod wrong_keys;
+
 use super::*;
 use crate::{
     chat::ports::PageRange,
-    domain::{Limits, MessageId, Muted, Role, RoomName, View},
+    domain::{KeyMismatch, Limits, MessageId, Muted, Role, RoomName, View},
     wire::test_support::context,
 };
 
@@ -41,6 +43,19 @@ fn of(event: &str, data: &str) -> Option<View> {
     of
 }
 
+/// The keys that a refusal names.
+fn keys(event: &str, data: &str) -> KeyMismatch {
+    match parse(event, data) {
+        Err(Rejection::Keys(mismatch)) => *mismatch,
+        other => panic!("{event} {data}: {other:?}"),
+    }
+}
+
+/// Whether a refusal has the code `bad_request`.
+fn is_bad_request(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::BadRequest(_) | Rejection::Keys(_))
+}
+
 /// Checks that each is refused: with the rejection, or as a bad request where there is none.
 fn refuses(table: &[(&str, &str, Option<Rejection>)]) {
     for (event, data, expected) in table {
@@ -48,7 +63,7 @@ fn refuses(table: &[(&str, &str, Option<Rejection>)]) {
         match expected {
             Some(expected) => assert_eq!(refused, *expected, "{event} {data}"),
             None => {
-                assert!(matches!(refused, Rejection::BadRequest(_)), "{event} {data}: {refused:?}");
+                assert!(is_bad_request(&refused), "{event} {data}: {refused:?}");
             }
         }
     }
@@ -75,7 +90,7 @@ fn bare_bytes_are_a_message() {
 
 #[test]
 fn all_fields_of_a_message_are_parsed() {
-    let data = r#"{"room":"news","msg":{"a":[1,2]},"id":"x-1","unknown":0}"#;
+    let data = r#"{"room":"news","msg":{"a":[1,2]},"id":"x-1"}"#;
     let Request::Send(post) = parse("send message", data).unwrap() else { panic!("a post") };
     assert_eq!(post.room, Some(RoomName::parse("news").unwrap()));
     assert_eq!(post.body.json(), r#"{"a":[1,2]}"#);
@@ -93,7 +108,7 @@ fn every_request_names_a_conversation_in_the_same_way() {
         ("delete message", r#","seq":7"#, "with"),
     ] {
         let data = |place: &str| format!("{{{place}{rest}}}");
-        assert_eq!(of(event, &data(r#""x":0"#)), None, "{event}");
+        assert_eq!(of(event, &data(r#""room":null"#)), None, "{event}");
         assert_eq!(of(event, &data(r#""room":"news""#)), Some(room("news")), "{event}");
         let bob = format!(r#""{other}":" bob ""#);
         assert_eq!(of(event, &data(&bob)), Some(with("bob")), "{event}");
@@ -106,7 +121,6 @@ fn every_request_names_a_conversation_in_the_same_way() {
             (r#""inbox":false,"room":"news""#.to_owned(), None),
             (r#""inbox":1"#.to_owned(), None),
             (r#""inbox":"true""#.to_owned(), None),
-            (format!(r#""{wrong}":"bob""#), None),
             (format!(r#""{other}":7"#), None),
             (format!(r#""{other}":"""#), Some(Rejection::NoSuchUser)),
             (r#""room":"a\nb""#.to_owned(), Some(Rejection::RoomInvalid)),
@@ -117,6 +131,9 @@ fn every_request_names_a_conversation_in_the_same_way() {
                 None => assert!(matches!(refused, Rejection::BadRequest(_)), "{event} {place}"),
             }
         }
+        let wrong_keys = keys(event, &data(&format!(r#""{wrong}":"bob""#)));
+        let nearest = wrong_keys.unknown.first().and_then(|it| it.nearest.as_deref());
+        assert_eq!(nearest, Some(other), "{event}");
     }
 }
 
@@ -206,7 +223,7 @@ fn requests_of_an_undocumented_form_are_refused() {
         ("send message", "[]", None),
         ("send message", r#"{"room":1,"msg":"x"}"#, None),
         ("new user", r#"["ann"]"#, None),
-        ("send message", "{}", Some(R::MessageEmpty)),
+        ("send message", "{}", None),
         ("send message", r#"{"msg":null}"#, Some(R::MessageEmpty)),
         ("send message", r#""  ""#, Some(R::MessageEmpty)),
         ("send message", r#"{"msg":"x","room":"a\nb"}"#, Some(R::RoomInvalid)),
@@ -252,7 +269,7 @@ fn reads_edits_and_member_changes_of_an_undocumented_form_are_refused() {
         ("edit message", "{}", None),
         ("edit message", r#""x""#, None),
         ("edit message", r#"{"msg":"x"}"#, None),
-        ("edit message", r#"{"seq":1}"#, Some(R::MessageEmpty)),
+        ("edit message", r#"{"seq":1}"#, None),
         ("edit message", r#"{"seq":1,"msg":null}"#, Some(R::MessageEmpty)),
         ("edit message", r#"{"seq":1,"msg":" "}"#, Some(R::MessageEmpty)),
         ("edit message", r#"{"seq":1,"msg":{"_placeholder":true,"num":0}}"#, None),
@@ -275,7 +292,8 @@ fn reads_edits_and_member_changes_of_an_undocumented_form_are_refused() {
         ("notify", "{}", None),
         ("notify", r#"{"data":"x"}"#, None),
         ("notify", r#"{"to":"","data":"x"}"#, Some(R::NoSuchUser)),
-        ("notify", r#"{"to":"bob"}"#, Some(R::MessageEmpty)),
+        ("notify", r#"{"to":"bob"}"#, None),
+        ("notify", r#"{"to":"bob","data":null}"#, Some(R::MessageEmpty)),
         ("notify", r#"{"to":"bob","data":""}"#, Some(R::MessageEmpty)),
         ("notify", r#"{"to":"bob","data":"x","id":"a b"}"#, Some(R::IdInvalid)),
         ("presence", "null", None),

@@ -1,0 +1,103 @@
+//! The keys of an object that are not those of its documented form.
+
+use std::{borrow::Cow, fmt};
+
+/// What is wrong with the keys of an object: at least one of them is missing or unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyMismatch {
+    /// The keys that the object needs and does not have.
+    pub missing: Vec<Cow<'static, str>>,
+    /// The keys that the object has and that mean nothing in it.
+    pub unknown: Vec<UnknownKey>,
+    /// All keys that mean something in it.
+    pub known: Vec<Cow<'static, str>>,
+}
+
+/// A key that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The key, or its beginning.
+    pub key: Box<str>,
+    /// The key that is probably meant.
+    pub nearest: Option<Cow<'static, str>>,
+}
+
+impl fmt::Display for KeyMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, unknown, known } = self;
+        match &missing[..] {
+            [] => (),
+            [key] => write!(f, "the key `{key}` is missing")?,
+            keys => write!(f, "the keys {} are missing", Keys(keys))?,
+        }
+        let mut separator = if missing.is_empty() { "" } else { "; " };
+        for UnknownKey { key, nearest } in unknown {
+            write!(f, "{separator}there is no key `{}`", key.escape_debug())?;
+            if let Some(nearest) = nearest {
+                write!(f, ", the nearest is `{nearest}`")?;
+            }
+            separator = "; ";
+        }
+        let is_clear = unknown.iter().all(|it| it.nearest.is_some());
+        match &known[..] {
+            _ if is_clear => Ok(()),
+            [] => f.write_str("; there are none"),
+            keys => write!(f, "; there are {}", Keys(keys)),
+        }
+    }
+}
+
+/// Keys in a sentence.
+struct Keys<'a>(&'a [Cow<'static, str>]);
+
+impl fmt::Display for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, key) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}`{key}`")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_the_keys() {
+        let keys = |names: &[&'static str]| names.iter().map(|it| Cow::Borrowed(*it)).collect();
+        let unknown = |key: &str, nearest: Option<&'static str>| {
+            vec![UnknownKey { key: key.into(), nearest: nearest.map(Cow::Borrowed) }]
+        };
+        let known = || keys(&["seq", "msg"]);
+        for (mismatch, message) in [
+            (
+                KeyMismatch { missing: keys(&["msg"]), unknown: Vec::new(), known: known() },
+                "the key `msg` is missing",
+            ),
+            (
+                KeyMismatch { missing: known(), unknown: Vec::new(), known: known() },
+                "the keys `seq`, `msg` are missing",
+            ),
+            (
+                KeyMismatch {
+                    missing: keys(&["msg"]),
+                    unknown: unknown("message", Some("msg")),
+                    known: known(),
+                },
+                "the key `msg` is missing; there is no key `message`, the nearest is `msg`",
+            ),
+            (
+                KeyMismatch { missing: Vec::new(), unknown: unknown("a\n", None), known: known() },
+                "there is no key `a\\n`; there are `seq`, `msg`",
+            ),
+            (
+                KeyMismatch { unknown: unknown("a", None), ..KeyMismatch::default() },
+                "there is no key `a`; there are none",
+            ),
+        ] {
+            assert_eq!(mismatch.to_string(), message);
+        }
+    }
+}
