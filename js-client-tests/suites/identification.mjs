@@ -55,6 +55,24 @@ export function identification(clientType, server) {
     assert.equal((await ann.next("welcome")).user, name);
   });
 
+  test("`identify` is answered with one object, which has the token", async (t) => {
+    const ann = await connect(t, clientType, server);
+    const name = unique("ann");
+    const { user, token } = assertOk(await ann.ask("identify", { name: ` ${name}`, device: "d" }));
+    assert.equal(user, name);
+    const welcome = await ann.next("welcome");
+    assert.deepEqual([welcome.user, welcome.token, welcome.returning], [name, token, false]);
+    assertRefused(await ann.ask("identify", { name }), "already_identified");
+    const other = await connect(t, clientType, server);
+    assertRefused(await other.ask("identify", { name }), "name_taken");
+    assertRefused(await other.ask("identify", { name: " " }), "name_invalid");
+    const { details, ...refusal } = await other.ask("identify", { nam: name });
+    assertRefused(refusal, "bad_request");
+    assert.deepEqual(details, { missing: ["name"], unknown: ["nam"], nearest: { nam: "name" } });
+    other.emit("identify", { name });
+    assert.equal((await other.next("error message")).code, "name_taken");
+  });
+
   test("an invalid name is refused, and another one may be tried", async (t) => {
     const ann = await connect(t, clientType, server);
     for (const name of INVALID_NAMES)

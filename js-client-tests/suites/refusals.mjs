@@ -40,6 +40,7 @@ const WRONG_KEYS = [
     { missing: ["users"], unknown: ["user"], nearest: { user: "users" } },
   ],
   ["auth", { jwt: "x" }, { missing: ["token"], unknown: ["jwt"] }],
+  ["identify", {}, { missing: ["name"] }],
   ["new user", { nickname: "x" }, { missing: ["name"], unknown: ["nickname"] }],
 ];
 
@@ -111,6 +112,8 @@ const REFUSED = [
   ["", { a: 1 }, "unknown_event"],
   ["x".repeat(10_000), { a: 1 }, "unknown_event"],
   ["new user", "other", "already_identified"],
+  ["identify", { name: "other" }, "already_identified"],
+  ["identify", "other", "bad_request"],
   ["new user", { name: "other", device: "two words" }, "id_invalid"],
 ];
 

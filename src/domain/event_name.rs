@@ -9,7 +9,7 @@ const EVENT_CHARS_MAX: usize = 128;
 
 /// The events of the protocol, of clients and of the server, sorted. No other event has one of these
 /// names, so nobody can forge them. A test compares the list with docs/protocol.md.
-pub const BUILT_IN_EVENTS: [&str; 32] = [
+pub const BUILT_IN_EVENTS: [&str; 33] = [
     "GroupChat",
     "GroupList",
     "SingleChat",
@@ -22,6 +22,7 @@ pub const BUILT_IN_EVENTS: [&str; 32] = [
     "error message",
     "get users",
     "history",
+    "identify",
     "invite",
     "join",
     "kick",
@@ -45,10 +46,11 @@ pub const BUILT_IN_EVENTS: [&str; 32] = [
 ];
 
 /// Those of them that only clients send, sorted. A test compares the list with the contract.
-pub const REQUEST_ONLY_EVENTS: [&str; 11] = [
+pub const REQUEST_ONLY_EVENTS: [&str; 12] = [
     "auth",
     "delete message",
     "edit message",
+    "identify",
     "invite",
     "join",
     "kick",

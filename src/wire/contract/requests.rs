@@ -85,7 +85,7 @@ const USER_POST: Type = Object(&[
 const OPTIONAL_ROOM: Type = Object(&[DEFAULT_ROOM]);
 
 /// Every request of the protocol.
-pub(super) static REQUEST_ROWS: [RequestRow; 18] = [
+pub(super) static REQUEST_ROWS: [RequestRow; 19] = [
     row(
         "new user",
         Either(&[
@@ -97,6 +97,15 @@ pub(super) static REQUEST_ROWS: [RequestRow; 18] = [
         ]),
         IDENTIFIED_MEMBERS,
         "Identifies the connection as a guest.",
+    ),
+    row(
+        "identify",
+        Object(&[
+            required("name", Type::Text, "1 to 32 characters."),
+            optional("device", Type::Text, "An id that the client creates once and keeps."),
+        ]),
+        IDENTIFIED_MEMBERS,
+        "The same as `new user`, with one answer.",
     ),
     row(
         "send message",

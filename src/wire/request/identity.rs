@@ -13,7 +13,7 @@ use crate::{
 /// Users in one `presence` request.
 const PRESENCE_USERS_MAX: usize = 100;
 
-/// `new user`.
+/// `new user` and `identify`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewUser<'a> {
@@ -46,7 +46,7 @@ pub(super) fn new_user(data: &RequestData<'_>) -> Result<Request, Rejection> {
     }
 }
 
-fn identify(data: &RequestData<'_>) -> Result<Request, Rejection> {
+pub(super) fn identify(data: &RequestData<'_>) -> Result<Request, Rejection> {
     guest(object(data.raw)?)
 }
 

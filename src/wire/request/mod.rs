@@ -37,8 +37,9 @@ const BAD_EPOCH: Rejection = Rejection::BadRequest("an epoch has 1 to 64 visible
 /// Every request of the protocol, in the order of the table in docs/protocol.md.
 ///
 /// A new request is one row here, its parser and its row in the document; a test compares the two.
-pub static REQUESTS: [RequestSpec; 18] = [
+pub static REQUESTS: [RequestSpec; 19] = [
     RequestSpec::new("new user", ReplyForm::UserAndToken, identity::new_user),
+    RequestSpec::new("identify", ReplyForm::Acknowledgement, identity::identify),
     RequestSpec::new("send message", ReplyForm::Acknowledgement, post::send),
     RequestSpec::new("GroupChat", ReplyForm::Acknowledgement, post::group_chat),
     RequestSpec::new("SingleChat", ReplyForm::Acknowledgement, post::single_chat),

@@ -4,8 +4,9 @@ use super::*;
 use crate::wire::{contract, rejection::rejection_object};
 
 /// The keys that each request needs.
-const REQUIRED: [(&str, &[&str]); 18] = [
+const REQUIRED: [(&str, &[&str]); 19] = [
     ("new user", &["name"]),
+    ("identify", &["name"]),
     ("send message", &["msg"]),
     ("GroupChat", &["data"]),
     ("SingleChat", &["to", "data"]),
