@@ -9,6 +9,7 @@ import { directMessages } from "../suites/direct-messages.mjs";
 import { editsAndDeletions } from "../suites/edits-and-deletions.mjs";
 import { guests } from "../suites/guests.mjs";
 import { history } from "../suites/history.mjs";
+import { memberList, roomDirectory } from "../suites/lists.mjs";
 import { memberships, ROOM_SETTINGS } from "../suites/memberships.mjs";
 import { notifications } from "../suites/notifications.mjs";
 import { posting } from "../suites/posting.mjs";
@@ -46,7 +47,7 @@ const SUITES = {
   typing,
   typingTimeout,
 };
-const ROOM_SUITES = { memberships, roles };
+const ROOM_SUITES = { memberList, memberships, roles, roomDirectory };
 
 // Longer than nodes take to announce a disconnect to each other.
 const quick = { "limits.presence_grace_ms": 300 };

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::{
     ActionResult, Answer, AskRequest, Chat,
     actions::Actor,
-    lists::{
-        ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
-    },
+    lists::{ConnectionPage, ListPage, ListedMember, ListedRoom, ListedUser, RoomDetails},
     ports::{Action, ApiKey, PageRange},
+    request::ListRange,
     room_changes::RoomChange,
 };
 use crate::domain::{

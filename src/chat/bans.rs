@@ -2,11 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{
-    Chat,
-    lists::{ListPage, ListRange},
-    ports::ApiKey,
-};
+use super::{Chat, lists::ListPage, ports::ApiKey, request::ListRange};
 use crate::domain::{ApiScope, BanReason, Denial, DenialSubject, Rejection, Space, UserName};
 
 /// A ban that a back end asks for. It replaces an earlier one.

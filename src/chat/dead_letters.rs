@@ -3,8 +3,8 @@
 use super::{
     Chat,
     fault::unavailable,
-    lists::ListRange,
     ports::{ApiKey, DeadLetters, OutboxEvent},
+    request::ListRange,
     webhooks::{Webhooks, event_id, parse_event_id},
 };
 use crate::domain::{ApiScope, Rejection, WebhookName};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{
-    Chat,
+    Chat, ListRange,
     fault::unavailable,
     hub::ConnectionsOutcome,
     ports::{
@@ -26,15 +26,6 @@ pub struct ListPage<T> {
     pub total: Option<u64>,
     /// Whether the next page has items.
     pub more: bool,
-}
-
-/// The part of a list that is asked for: the first `limit` items after one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListRange<C> {
-    /// The last item of the page before. `None`: the beginning.
-    pub after: Option<C>,
-    /// The most items.
-    pub limit: usize,
 }
 
 /// A user who is connected to any node.
@@ -196,7 +187,11 @@ impl Chat {
 
     /// Counts who is online in rooms. This node learns who is on the other nodes first, where it has
     /// not followed a room before.
-    async fn count_online(&self, space: &Space, rooms: Vec<(RoomName, Log)>) -> Vec<ListedRoom> {
+    pub(super) async fn count_online(
+        &self,
+        space: &Space,
+        rooms: Vec<(RoomName, Log)>,
+    ) -> Vec<ListedRoom> {
         let live_rooms = &self.hub.live_rooms;
         let places: Vec<_> = rooms.iter().map(|(room, _)| Place::room(space, room)).collect();
         let logs = rooms.iter().map(|(_, log)| *log);

@@ -14,6 +14,7 @@ mod bans;
 mod cluster;
 mod dead_letters;
 mod denials;
+mod directory;
 mod drain;
 mod emitter;
 pub mod event;
@@ -58,14 +59,12 @@ pub use self::{
     emitter::{EmitterEffect, EmitterPacket},
     hub::{ContinuedSession, FoundWaiting, Lookup, Repeats, SessionSnapshot, WaitingSessions},
     journal::JournalWriter,
-    lists::{
-        ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
-    },
+    lists::{ConnectionPage, ListPage, ListedMember, ListedRoom, ListedUser, RoomDetails},
     readiness::{FailureCause, NodePart, PartFailure, Readiness},
     replaceable::Replaceable,
     request::{
-        Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
-        RoomPost, UserPresence,
+        Answer, CustomPost, DirectoryRoom, Hello, ListRange, MemberPage, Receipt, Reply,
+        ReplyCallback, Request, RequestContext, RoomMember, RoomPage, RoomPost, UserPresence,
     },
     revocations::{ListedRevocation, Revocation, RevokedTokens},
     room_changes::RoomChange,

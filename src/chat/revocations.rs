@@ -2,11 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{
-    Chat,
-    lists::{ListPage, ListRange},
-    ports::ApiKey,
-};
+use super::{Chat, lists::ListPage, ports::ApiKey, request::ListRange};
 use crate::domain::{
     ApiScope, Denial, DenialSubject, Rejection, RevocationSubject, TokenId, UserName,
 };

@@ -9,7 +9,7 @@ const EVENT_CHARS_MAX: usize = 128;
 
 /// The events of the protocol, of clients and of the server, sorted. No other event has one of these
 /// names, so nobody can forge them. A test compares the list with docs/protocol.md.
-pub const BUILT_IN_EVENTS: [&str; 33] = [
+pub const BUILT_IN_EVENTS: [&str; 35] = [
     "GroupChat",
     "GroupList",
     "SingleChat",
@@ -27,6 +27,7 @@ pub const BUILT_IN_EVENTS: [&str; 33] = [
     "join",
     "kick",
     "leave",
+    "members",
     "membership",
     "message deleted",
     "message edited",
@@ -38,6 +39,7 @@ pub const BUILT_IN_EVENTS: [&str; 33] = [
     "notify",
     "presence",
     "read",
+    "rooms",
     "send message",
     "typing",
     "user joined",
@@ -46,7 +48,7 @@ pub const BUILT_IN_EVENTS: [&str; 33] = [
 ];
 
 /// Those of them that only clients send, sorted. A test compares the list with the contract.
-pub const REQUEST_ONLY_EVENTS: [&str; 12] = [
+pub const REQUEST_ONLY_EVENTS: [&str; 14] = [
     "auth",
     "delete message",
     "edit message",
@@ -55,9 +57,11 @@ pub const REQUEST_ONLY_EVENTS: [&str; 12] = [
     "join",
     "kick",
     "leave",
+    "members",
     "mute",
     "new user",
     "notify",
+    "rooms",
     "send message",
 ];
 

@@ -21,6 +21,7 @@ mod limits;
 mod listen;
 mod member;
 mod name;
+mod name_query;
 mod policy;
 mod position;
 mod presence;
@@ -56,6 +57,7 @@ pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
+pub use name_query::NameQuery;
 pub use policy::{
     AccessLogging, ApiScope, DevicePolicy, EmitterMode, FormSignIn, ForwardedHeader, GuestDevices,
     Guests, Hook, ProxyProtocol, QueryTokens, Synchronous, WebSocketCompression,

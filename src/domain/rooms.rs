@@ -76,6 +76,11 @@ impl RoomRules {
         }
     }
 
+    /// Whether users who are no members may know that the room exists.
+    pub fn is_public(&self, room: &RoomName) -> bool {
+        any(&self.public, room) && !any(&self.private, room)
+    }
+
     /// The role of a member whose role was not set otherwise.
     pub fn default_role(&self, room: &RoomName) -> Role {
         if any(&self.read_only, room) { Role::Reader } else { Role::Member }

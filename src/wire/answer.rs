@@ -6,6 +6,7 @@ use super::{
     body::AttachmentEncoding,
     code::{self, CloseRow, Reconnect},
     event::{self, ArgumentsData, EntryData, RoomStateData, UserNames},
+    lists::{MembersData, RoomsData},
     payload::{self, Payload, Timestamp},
     rejection::RejectionData,
 };
@@ -93,6 +94,10 @@ pub(super) enum AnswerData<'a> {
     Kicked { room: &'a str, user: &'a str },
     /// `presence`.
     Presences { users: Vec<PresenceData<'a>> },
+    /// `members`.
+    Members(MembersData<'a>),
+    /// `rooms`.
+    Rooms(RoomsData<'a>),
 }
 
 /// `new user`, and the second argument of its acknowledgement over Socket.IO.
@@ -208,6 +213,8 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
         Answer::Kicked { room, user } => {
             AnswerData::Kicked { room: room.as_raw(), user: user.as_raw() }
         }
+        Answer::Members(page) => AnswerData::Members(page.into()),
+        Answer::Rooms(page) => AnswerData::Rooms(page.into()),
         Answer::Presences(users) => {
             AnswerData::Presences { users: users.iter().map(PresenceData::from).collect() }
         }

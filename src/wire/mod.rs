@@ -21,6 +21,7 @@ mod hello;
 mod invalid_data;
 mod json;
 mod keys;
+mod lists;
 pub mod msgpack;
 mod path_rule;
 mod payload;

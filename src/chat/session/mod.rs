@@ -16,6 +16,7 @@ mod history;
 mod hooks;
 mod identify;
 mod initial_rooms;
+mod lists;
 mod members;
 mod post;
 mod reading;
@@ -199,6 +200,10 @@ impl Session {
                 let reply = self.presence(users).await;
                 answer(reply);
             }
+            Request::Members { room, query, range } => {
+                answer(self.list_members(room, query.as_ref(), range).await);
+            }
+            Request::Rooms { query, range } => answer(self.list_rooms(query.as_ref(), range).await),
         }
     }
 

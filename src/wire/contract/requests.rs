@@ -6,7 +6,7 @@ use super::{
         ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, USER, USERS,
     },
     types::{
-        Member,
+        Definition, Member,
         Member::{All, AtMostOneOf},
         Type::{self, Either, List, Named, Object},
         field, optional, required,
@@ -84,8 +84,40 @@ const USER_POST: Type = Object(&[
 ]);
 const OPTIONAL_ROOM: Type = Object(&[DEFAULT_ROOM]);
 
+const QUERY: Member =
+    optional("query", Type::Text, "How a word of the name begins: 1 to 64 characters.");
+const CURSOR: Member = optional("cursor", Type::Text, "The `next` of the page before.");
+const NEXT: Member =
+    optional("next", Type::Text, "The `cursor` of the next page, if there is one.");
+const LIST_LIMIT: Member =
+    optional("limit", Type::Count, "How many: 1 to 200, 50 when it is left out.");
+const ROOMS_LIMIT: Member =
+    optional("limit", Type::Count, "How many: 1 to 100, 50 when it is left out.");
+
+static MEMBER: Definition = Definition {
+    name: "RoomMember",
+    of: Object(&[
+        USER,
+        required("role", Named(&ROLE), ""),
+        required("online", Type::Boolean, ""),
+        optional("lastSeen", Type::Time, "Absent for users who never connected."),
+    ]),
+    about: "A member of a room.",
+};
+
+static DIRECTORY_ROOM: Definition = Definition {
+    name: "DirectoryRoom",
+    of: Object(&[
+        ROOM,
+        required("members", Type::Count, ""),
+        required("online", Type::Count, "The users in it who are online."),
+        required("joined", Type::Boolean, "Whether the user is a member."),
+    ]),
+    about: "A room that the user is in or may join.",
+};
+
 /// Every request of the protocol.
-pub(super) static REQUEST_ROWS: [RequestRow; 19] = [
+pub(super) static REQUEST_ROWS: [RequestRow; 21] = [
     row(
         "new user",
         Either(&[
@@ -223,6 +255,23 @@ pub(super) static REQUEST_ROWS: [RequestRow; 19] = [
         "Ends the membership of another user.",
     ),
     row("notify", USER_POST, POSTED_TO, "Sends a notification to a user, for administrators."),
+    RequestRow {
+        name: "members",
+        about: "The members of a room, online and away, by name. For its members.",
+        data: RequestArgument::Optional(Object(&[DEFAULT_ROOM, QUERY, CURSOR, LIST_LIMIT])),
+        answer: &[
+            ROOM,
+            required("members", List(&Named(&MEMBER)), "By name."),
+            required("total", Type::Count, "All members, also those that `query` leaves out."),
+            NEXT,
+        ],
+    },
+    RequestRow {
+        name: "rooms",
+        about: "The public rooms that the user may join, and those that the user is in.",
+        data: RequestArgument::Optional(Object(&[QUERY, CURSOR, ROOMS_LIMIT])),
+        answer: &[required("rooms", List(&Named(&DIRECTORY_ROOM)), "By name."), NEXT],
+    },
     row(
         "presence",
         Object(&[required("users", List(&Type::Text), "1 to 100 names.")]),

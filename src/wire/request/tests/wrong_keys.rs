@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::{contract, rejection::rejection_object};
 
 /// The keys that each request needs.
-const REQUIRED: [(&str, &[&str]); 19] = [
+const REQUIRED: [(&str, &[&str]); 21] = [
     ("new user", &["name"]),
     ("identify", &["name"]),
     ("send message", &["msg"]),
@@ -22,12 +22,14 @@ const REQUIRED: [(&str, &[&str]); 19] = [
     ("invite", &["user"]),
     ("kick", &["user"]),
     ("notify", &["to", "data"]),
+    ("members", &[]),
+    ("rooms", &[]),
     ("presence", &["users"]),
     ("auth", &["token"]),
 ];
 
 /// Every key of the protocol, with a value that it may have.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 23] = [
     ("after", "1"),
     ("before", "1"),
     ("data", "1"),
@@ -49,6 +51,8 @@ const KEYS: [(&str, &str); 21] = [
     ("user", "\"bob\""),
     ("users", "[\"bob\"]"),
     ("with", "\"bob\""),
+    ("query", "\"b\""),
+    ("cursor", "\"bob\""),
 ];
 
 fn object(keys: &[&str]) -> String {
