@@ -13,6 +13,7 @@ pub mod http;
 pub mod lanes;
 pub mod listener;
 pub mod origin;
+mod origin_log;
 pub mod pages;
 mod rejection;
 mod request_clock;

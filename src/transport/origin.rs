@@ -2,12 +2,14 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::origin_log::{OriginLog, OriginProblem};
 use crate::{chat::Replaceable, domain::Rejection};
 
 /// The origins whose pages may connect besides those of this host.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     allowed: Replaceable<Vec<OriginPattern>>,
+    log: OriginLog,
 }
 
 /// Allowed origins, in lower case and as browsers write them.
@@ -47,17 +49,24 @@ impl Origins {
     pub fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Rejection> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
-        if origins.next().is_some() {
-            return Err(Rejection::OriginForbidden);
-        }
-        let text = origin.to_str().map_err(|_error| Rejection::OriginForbidden)?;
+        let text = match (origin.to_str(), origins.next()) {
+            (Ok(text), None) => text,
+            (text, _) => {
+                return Err(self.refuse(OriginProblem::Malformed, text.unwrap_or_default()));
+            }
+        };
         if is_same_host(text, headers.get(header::HOST)) {
             Ok(None)
         } else if self.allowed.get().iter().any(|allowed| allowed.allows(text)) {
             Ok(Some(origin.clone()))
         } else {
-            Err(Rejection::OriginForbidden)
+            Err(self.refuse(OriginProblem::of_unlisted(text), text))
         }
+    }
+
+    fn refuse(&self, problem: OriginProblem, origin: &str) -> Rejection {
+        self.log.record(problem, origin);
+        Rejection::OriginForbidden
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::{
     task::coop::consume_budget,
     time::{Instant, sleep, timeout},
 };
+use tracing::debug;
 
 use super::{
     engine::NamespaceSocket,
@@ -172,7 +173,10 @@ impl NamespaceConnection {
                 });
                 chat_session.handle(request, callback).await;
             }
-            Err(rejection) => self.answer(ack, (&kind, begun_at), &Err(rejection)),
+            Err(rejection) => {
+                debug!(event = ?kind.sent_name(), %rejection, "request refused");
+                self.answer(ack, (&kind, begun_at), &Err(rejection));
+            }
         }
     }
 

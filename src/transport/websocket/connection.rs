@@ -225,6 +225,9 @@ async fn handle_frame(
     let context = session.request_context();
     let RequestFrame { kind, ack, request } = outbox.format().request(message, context);
     let Some(unanswered) = outbox.count_request() else { return Ok(()) };
+    if let Err(rejection) = &request {
+        debug!(event = ?kind.sent_name(), %rejection, "request refused");
+    }
     let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);
     match request {
         Ok(request) => session.handle(request, reply_callback).await,

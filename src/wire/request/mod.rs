@@ -134,7 +134,7 @@ impl RequestKind {
     }
 
     /// The name that the client sent, cut at [`NAME_CHARS_MAX`].
-    pub(super) fn sent_name(&self) -> Option<&str> {
+    pub fn sent_name(&self) -> Option<&str> {
         match self {
             Self::Known(name, _) => Some(name),
             Self::Unknown(name) => name.as_deref(),

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::{ClosePhase, EngineSession, state::State};
 use crate::{
@@ -20,6 +21,7 @@ const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
 impl EngineSession {
     /// Ends the session because of a packet. A client that polls is told so with its next poll.
     pub(in crate::transport::socketio) fn refuse_packet(self: &Arc<Self>) {
+        debug!("session ended: a packet of its client breaks the protocol");
         self.is_protocol_broken.store(true, Ordering::Release);
         self.finish(CloseReason::Fault);
         self.abort_if_told();
@@ -67,6 +69,7 @@ impl EngineSession {
     /// The queue carries it, not the answer to a poll: a client that upgrades may have no poll any
     /// more, and receives the rest of the queue on its WebSocket.
     pub(in crate::transport::socketio) fn refuse_parser(self: &Arc<Self>, refusal: Bytes) {
+        debug!("session ended: its client uses another parser");
         self.writer().push_last(FrameError::ForeignParser(refusal).last_frames());
         self.finish(CloseReason::Fault);
     }
