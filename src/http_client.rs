@@ -41,15 +41,23 @@ fn trusted_certificates() -> Result<RootCertStore, NoTrustedCertificates> {
     Ok(roots)
 }
 
+/// TLS for other clients than those of HTTP: it trusts the same certificates.
+pub(crate) fn client_tls() -> Result<ClientConfig, NoTrustedCertificates> {
+    trusted_certificates().map(tls_with)
+}
+
 /// A client that trusts these certificates.
 pub(crate) fn client_builder(roots: RootCertStore) -> ClientBuilder {
-    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    Client::builder()
+        .tls_backend_preconfigured(tls_with(roots))
+        .redirect(Policy::none())
+        .user_agent(concat!("roomcast/", env!("CARGO_PKG_VERSION")))
+}
+
+fn tls_with(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has the usual versions")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::none())
-        .user_agent(concat!("roomcast/", env!("CARGO_PKG_VERSION")))
+        .with_no_client_auth()
 }

@@ -3,11 +3,13 @@
 //! Answers are printed on standard output, errors on standard error. The exit code is 0 for
 //! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token or request.
 
+mod bench;
 mod contract;
 mod data;
 mod doctor;
 mod documents;
 mod key;
+mod progress;
 mod remote;
 mod token;
 
@@ -22,6 +24,7 @@ use std::{
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use tracing::warn;
 
+use self::bench::BenchCommand;
 use self::contract::ContractArgs;
 use self::data::{BackupArgs, ExportArgs, ImportArgs, RestoreArgs};
 use self::doctor::DoctorArgs;
@@ -84,6 +87,9 @@ enum Command {
     Completions(CompletionsArgs),
     /// Write manual pages
     Man(ManArgs),
+    /// Measure a running server with many clients (exit code 1 if a message was lost)
+    #[command(subcommand)]
+    Bench(BenchCommand),
     #[command(flatten)]
     Remote(RemoteCommand),
 }
@@ -126,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Some(Command::Contract(contract)) => return contract.print(),
         Some(Command::Completions(shell)) => return shell.print(),
         Some(Command::Man(directory)) => return directory.write(),
+        Some(Command::Bench(bench)) => return bench.run(|| line.settings.load()),
         Some(Command::Remote(remote)) => return remote.run(|| line.settings.load()),
         Some(Command::Doctor(doctor)) => return doctor.run(line.settings.load()),
         other => other.unwrap_or(Command::Serve),

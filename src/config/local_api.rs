@@ -1,6 +1,6 @@
 //! Where commands find the server of the settings.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Config;
 use crate::domain::ListenAddress;
@@ -8,19 +8,29 @@ use crate::domain::ListenAddress;
 impl Config {
     /// Where programs of this machine reach the HTTP API; `None` if it is on no TCP port.
     pub fn local_api_url(&self) -> Option<String> {
-        let admin = self.admin.listen.as_ref().map(std::slice::from_ref);
-        let mut ports = admin.unwrap_or(&self.listen).iter().filter_map(ListenAddress::tcp);
-        let mut address = ports.next()?;
-        if address.ip().is_unspecified() {
-            address.set_ip(match address.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
+        match &self.admin.listen {
+            Some(admin) => Some(format!("http://{}", local_port(std::slice::from_ref(admin))?)),
+            None => self.local_client_url(),
         }
-        let has_tls = admin.is_none() && !self.tls.certificates.is_empty();
-        let scheme = if has_tls { "https" } else { "http" };
-        Some(format!("{scheme}://{address}"))
     }
+
+    /// Where clients of this machine connect; `None` if it is on no TCP port.
+    pub fn local_client_url(&self) -> Option<String> {
+        let scheme = if self.tls.certificates.is_empty() { "http" } else { "https" };
+        Some(format!("{scheme}://{}", local_port(&self.listen)?))
+    }
+}
+
+/// The first TCP port, as programs of this machine reach it.
+fn local_port(addresses: &[ListenAddress]) -> Option<SocketAddr> {
+    let mut address = addresses.iter().find_map(ListenAddress::tcp)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(address)
 }
 
 #[cfg(test)]

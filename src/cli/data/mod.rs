@@ -1,15 +1,13 @@
 //! `backup`, `restore`, `export`, `import`: commands on stored data.
 
-mod progress;
 mod transfer;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use self::progress::CommandProgress;
 pub(super) use self::transfer::{ExportArgs, ImportArgs};
-use super::{BAD_SETTING, FAULT, print_answer, print_error};
+use super::{BAD_SETTING, FAULT, print_answer, print_error, progress::CommandProgress};
 use crate::{
     app::data::{self, DataError, DatabaseSummary},
     chat::ports::with_causes,

@@ -10,10 +10,10 @@ use std::{
 
 use clap::Args;
 
-use super::{describe, print_failure, print_result, progress::CommandProgress};
+use super::{describe, print_failure, print_result};
 use crate::{
     app::data::{self, DataError, EpochChoice},
-    cli::print_notice,
+    cli::{print_notice, progress::CommandProgress},
     config::Config,
 };
 
@@ -44,7 +44,7 @@ impl ExportArgs {
     /// Writes all that is stored.
     pub(in crate::cli) fn run(&self, config: &Config) -> ExitCode {
         let (Self { target }, progress) = (self, CommandProgress::start());
-        progress.begin("exporting");
+        progress.show("exporting");
         if target.as_os_str() == STANDARD {
             let made = data::export(config, &mut BufWriter::new(io::stdout()), &progress);
             drop(progress);
@@ -91,7 +91,7 @@ impl ImportArgs {
     pub(in crate::cli) fn run(&self, config: &Config) -> ExitCode {
         let (Self { source, keep_epoch }, progress) = (self, CommandProgress::start());
         let epoch = if *keep_epoch { EpochChoice::Keep } else { EpochChoice::New };
-        progress.begin("importing");
+        progress.show("importing");
         let made = if source.as_os_str() == STANDARD {
             data::import(config, &mut BufReader::new(io::stdin()), epoch, &progress)
         } else {

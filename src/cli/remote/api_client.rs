@@ -15,7 +15,7 @@ const REPEATS_MAX: usize = 5;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(in crate::cli) enum ApiError {
     /// The server refuses the request: with the status and the code of docs/api.md.
     #[error("refused: {message} ({code})")]
     Refused { code: String, message: String },
@@ -26,21 +26,21 @@ pub(super) enum ApiError {
 
 /// The API of one server.
 #[derive(Debug)]
-pub(super) struct ApiClient {
+pub(in crate::cli) struct ApiClient {
     client: Client,
     url: Url,
     key: Option<HeaderValue>,
 }
 
 /// An answer: its status, and its body as text.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: String,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) status: StatusCode,
+    pub(in crate::cli) body: String,
 }
 
 impl ApiError {
     /// The refusal in an answer, or in the outcome of one item.
-    pub(super) fn refused(answer: &Value) -> Self {
+    pub(in crate::cli) fn refused(answer: &Value) -> Self {
         let text = |key| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self::Refused { code: text("code"), message: text("message") }
     }
@@ -48,7 +48,7 @@ impl ApiError {
 
 impl ApiClient {
     /// `url` has the scheme, the host and the port. The error says what is wrong with an argument.
-    pub(super) fn new(url: &str, key: Option<&str>) -> Result<Self, String> {
+    pub(in crate::cli) fn new(url: &str, key: Option<&str>) -> Result<Self, String> {
         let parsed = Url::parse(url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base() && url.has_host()
         });
@@ -66,7 +66,7 @@ impl ApiClient {
     }
 
     /// What a route with these parameters answers.
-    pub(super) async fn get(
+    pub(in crate::cli) async fn get(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
@@ -75,12 +75,12 @@ impl ApiClient {
     }
 
     /// Posts this body.
-    pub(super) async fn post(&self, route: &str, body: &Value) -> Result<Value, ApiError> {
+    pub(in crate::cli) async fn post(&self, route: &str, body: &Value) -> Result<Value, ApiError> {
         self.call(Method::POST, &[route], &[], Some(body)).await
     }
 
     /// Deletes what the parameters name.
-    pub(super) async fn delete(
+    pub(in crate::cli) async fn delete(
         &self,
         route: &str,
         query: &[(&str, &str)],
@@ -89,7 +89,7 @@ impl ApiClient {
     }
 
     /// What is at a path outside of the API, whatever the status.
-    pub(super) async fn plain(&self, path: &[&str]) -> Result<Answer, ApiError> {
+    pub(in crate::cli) async fn plain(&self, path: &[&str]) -> Result<Answer, ApiError> {
         self.send(self.client.get(self.address(path, &[]))).await
     }
 
@@ -177,7 +177,7 @@ fn no_key() -> ApiError {
 }
 
 /// The list with this key, out of an answer.
-pub(super) fn take_list(answer: &mut Value, key: &str) -> Vec<Value> {
+pub(in crate::cli) fn take_list(answer: &mut Value, key: &str) -> Vec<Value> {
     match answer.get_mut(key).map(Value::take) {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
@@ -185,7 +185,7 @@ pub(super) fn take_list(answer: &mut Value, key: &str) -> Vec<Value> {
 }
 
 /// The outcome of the one item that a request had.
-pub(super) fn only_outcome(mut answer: Value) -> Result<Value, ApiError> {
+pub(in crate::cli) fn only_outcome(mut answer: Value) -> Result<Value, ApiError> {
     let outcome = take_list(&mut answer, "results").pop().unwrap_or_default();
     if outcome.get("ok") == Some(&Value::Bool(true)) {
         Ok(outcome)

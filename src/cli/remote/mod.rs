@@ -12,13 +12,18 @@ mod send;
 mod table;
 mod tail;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
 use tokio::runtime;
 
+pub(super) use self::api_client::ApiClient;
 use self::{
-    api_client::{ApiClient, ApiError},
+    api_client::ApiError,
     health::HealthArgs,
     lists::{BansArgs, ConnectionsArgs, RoomsArgs, UsersArgs},
     messages::HistoryArgs,
@@ -88,7 +93,7 @@ struct FormArg {
 
 /// How a command ends if it does not succeed.
 #[derive(Debug, thiserror::Error)]
-enum RemoteError {
+pub(super) enum RemoteError {
     #[error(transparent)]
     Settings(#[from] Problems),
     #[error("{0}")]
@@ -99,6 +104,10 @@ enum RemoteError {
     Output(#[from] std::io::Error),
     #[error("not ready: {0}")]
     NotReady(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Unreachable(String),
 }
 
 type Outcome = Result<(), RemoteError>;
@@ -170,26 +179,31 @@ impl ServerArgs {
                 )
             })?,
         };
-        ApiClient::new(&url, self.key()?.as_deref()).map_err(RemoteError::Argument)
-    }
-
-    fn key(&self) -> Result<Option<String>, RemoteError> {
-        let Some(path) = &self.key_file else {
-            return Ok(command_key());
-        };
-        let text = fs::read_to_string(path).map_err(|error| {
-            RemoteError::Argument(format!("--key-file {}: {error}", path.display()))
-        })?;
-        Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned()))
+        let key = read_key(self.key_file.as_deref())?;
+        ApiClient::new(&url, key.as_deref()).map_err(RemoteError::Argument)
     }
 }
 
+/// The API key in a file, or that of the environment.
+pub(super) fn read_key(file: Option<&Path>) -> Result<Option<String>, RemoteError> {
+    let Some(path) = file else {
+        return Ok(command_key());
+    };
+    let text = fs::read_to_string(path).map_err(|error| {
+        RemoteError::Argument(format!("--key-file {}: {error}", path.display()))
+    })?;
+    Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned()))
+}
+
 impl RemoteError {
-    fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Argument(_) => BAD_SETTING,
-            Self::Api(ApiError::Refused { .. }) => REFUSED,
-            Self::Api(ApiError::Failed(_)) | Self::Output(_) | Self::NotReady(_) => FAULT,
+            Self::Api(ApiError::Refused { .. }) | Self::Refused(_) => REFUSED,
+            Self::Api(ApiError::Failed(_))
+            | Self::Output(_)
+            | Self::NotReady(_)
+            | Self::Unreachable(_) => FAULT,
         }
     }
 }

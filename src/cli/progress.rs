@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::super::print_notice;
+use super::print_notice;
 use crate::app::data::Progress;
 
 /// How often the line of a terminal changes.
 const TICK: Duration = Duration::from_millis(100);
 /// Rows for each plain line.
 const ROWS_PER_LINE: u64 = 100_000;
+/// The line of a command that counts rows.
+const ROWS: &str = "{spinner} {msg} {human_pos} rows {elapsed}";
+/// The line of a command that says what it does.
+const STEPS: &str = "{spinner} {msg} {elapsed}";
 
 /// The progress of one command.
 pub(super) struct CommandProgress {
@@ -18,10 +22,19 @@ pub(super) struct CommandProgress {
 }
 
 impl CommandProgress {
+    /// Of a command that counts rows.
     pub(super) fn start() -> Self {
+        Self::with(ROWS)
+    }
+
+    /// Of a command that says what it does.
+    pub(super) fn of_steps() -> Self {
+        Self::with(STEPS)
+    }
+
+    fn with(template: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{spinner} {msg} {human_pos} rows {elapsed}");
-        if let Ok(style) = style {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         if !bar.is_hidden() {
@@ -30,9 +43,9 @@ impl CommandProgress {
         Self { bar }
     }
 
-    /// The only step begins.
-    pub(super) fn begin(&self, what: &'static str) {
-        self.bar.set_message(what);
+    /// What a terminal shows at the moment; there are no plain lines for it.
+    pub(super) fn show(&self, what: impl Into<String>) {
+        self.bar.set_message(what.into());
     }
 }
 
