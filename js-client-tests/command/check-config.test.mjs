@@ -18,6 +18,7 @@ const MISTAKES = {
   ],
   "an unknown table": ["[limit]\nbody_bytes_max = 5", ["limit", "limits"]],
   "an invalid choice": ['guests = "maybe"', ["guests", "on", "off"]],
+  "a word for a level": ['log_filter = "verbose"', ["log_filter", "verbose", "debug"]],
   "a number for a text": ["guests = 1", ["guests"]],
   "a text for a number": ['limits.body_bytes_max = "big"', ["limits.body_bytes_max"]],
   "a limit of zero": ["limits.body_bytes_max = 0", ["limits.body_bytes_max"]],
@@ -89,8 +90,26 @@ test("valid settings pass", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   const [plain, table] = ['guests = "off"\nspaces = ["/shop", "/team-*"]', "[limits]"];
   await writeFile(file, `${plain}\n${table}\nping_interval_ms = 100\n`);
-  const { code, stderr } = await runRoomcast("check-config", "--config", file);
+  const { code, stderr, stdout } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 0, stderr);
+  assert.equal(stdout, `ok\nfile: ${file}\nenvironment: nothing\n`);
+});
+
+test("the file and the variables that were read are printed", async (t) => {
+  const home = await folder(t);
+  const env = {
+    ROOMCAST_GUESTS: "off",
+    ROOMCAST_API_KEY: "a",
+    ROOMCAST_LIMITS_BODY_BYTES_MAX: "9",
+  };
+  const check = () => runProgram(ROOMCAST, ["check-config"], { cwd: home, env });
+  const without = await check();
+  assert.equal(without.code, 0, without.stderr);
+  const variables = without.stdout.split("\n")[2].replace("environment: ", "").split(", ").sort();
+  assert.deepEqual(variables, ["ROOMCAST_GUESTS", "ROOMCAST_LIMITS_BODY_BYTES_MAX"]);
+  assert.match(without.stdout, /^ok\nfile: none \(there is no roomcast\.toml here\)\n/);
+  await writeFile(path.join(home, "roomcast.toml"), "");
+  assert.match((await check()).stdout, /^ok\nfile: roomcast\.toml\n/);
 });
 
 async function folder(t) {

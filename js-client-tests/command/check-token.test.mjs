@@ -53,7 +53,7 @@ test("all claims of a valid token are printed", async (t) => {
 
 test("a token without restrictions is printed as such", async (t) => {
   const data = await folder(t);
-  const made = await roomcast(data, ["token", "--user", "ann"]);
+  const made = await roomcast(data, ["token", "--user", "ann", "--new-key"]);
   const { stdout } = await check(data, { input: made.stdout });
   assert.match(stdout, /^spaces: all$/m);
   assert.match(stdout, /^rooms: all$/m);
@@ -90,13 +90,13 @@ test("a refused token has exit code 3, a reason, and is not printed", async (t) 
 test("issuer and audience are those of the settings", async (t) => {
   const data = await folder(t);
   const set = ["--set", "token.issuer=https://id.example", "--set", "token.audience=chat"];
-  const made = await roomcast(data, ["token", "--user", "ann", ...set]);
+  const made = await roomcast(data, ["token", "--user", "ann", "--new-key", ...set]);
   assert.equal(
     (await check(data, { input: made.stdout, args: set })).code,
     0,
     "the server's own token is accepted",
   );
-  const bare = await roomcast(data, ["token", "--user", "ann"]);
+  const bare = await roomcast(data, ["token", "--user", "ann", "--new-key"]);
   const { code, stderr } = await check(data, { input: bare.stdout, args: set });
   assert.equal(code, 3);
   assert.match(stderr, /`iss` is not "https:\/\/id\.example" \(token\.issuer\)/);

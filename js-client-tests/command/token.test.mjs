@@ -1,7 +1,7 @@
 // `roomcast token`: for whom a token is, where it is valid, and for how long.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -64,12 +64,17 @@ test("it has the roles in rooms", async () => {
 test("a token of another server is refused", async (t) => {
   const data = await mkdtemp(path.join(tmpdir(), "roomcast-"));
   t.after(() => rm(data, { recursive: true, force: true }));
-  const made = await runRoomcast("token", "--user", "ann", "--data", data);
-  if (made.code === 0) {
-    assert.equal(await wsJson.refusal(server, { token: made.stdout.trim() }), "unauthorized");
-  } else {
-    assert.ok(made.stderr.includes("token.key"), made.stderr);
-  }
+  const words = ["token", "--user", "ann", "--data", data];
+  const refused = await runRoomcast(...words);
+  assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /there is no .*token\.key: .*--data.*--new-key/);
+  assert.deepEqual(await readdir(data), [], "no key is made");
+  const made = await runRoomcast(...words, "--new-key");
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stderr, /made a new key: .*token\.key/);
+  assert.equal(await wsJson.refusal(server, { token: made.stdout.trim() }), "unauthorized");
+  const again = await runRoomcast(...words, "--new-key");
+  assert.deepEqual([again.code, again.stderr], [0, ""], "the key is there");
 });
 
 test("invalid arguments have exit code 2, and are named", async () => {

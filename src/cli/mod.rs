@@ -34,7 +34,7 @@ use self::remote::RemoteCommand;
 use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
     app::{self, ReloadSource},
-    config::{self, Config, Flag, Problems, Sources},
+    config::{self, Config, Flag, Problems, SettingPlace, Sources},
     telemetry,
 };
 
@@ -150,7 +150,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Command::Restore(restore) => restore.run(&config),
         Command::Export(export) => export.run(&config),
         Command::Import(import) => import.run(&config),
-        _ => check_config(&config),
+        _ => check_config(&config, settings.sources().read()),
     }
 }
 
@@ -165,6 +165,10 @@ impl SettingsArgs {
 
     /// The settings of file, environment and flags together.
     fn load(&self) -> Result<Config, Problems> {
+        self.sources().config()
+    }
+
+    fn sources(&self) -> Sources {
         let Self { config, listen, data, log_format, log_filter, set } = self.clone();
         let any = set.into_iter().map(|(key, value)| Flag { name: "--set", key, value });
         let named = [
@@ -176,7 +180,7 @@ impl SettingsArgs {
         let named = named.into_iter().filter_map(|(name, key, value)| {
             Some(Flag { name, key: key.to_owned(), value: value? })
         });
-        Sources::default().file(config.as_deref()).environment().flags(any.chain(named)).config()
+        Sources::default().file(config.as_deref()).environment().flags(any.chain(named))
     }
 }
 
@@ -206,8 +210,8 @@ fn print_failure(failure: &app::AppError) -> ExitCode {
     }
 }
 
-/// Prints that the settings are valid, and warnings.
-fn check_config(config: &Config) -> ExitCode {
+/// Prints that the settings are valid, from where they are, and warnings.
+fn check_config(config: &Config, read: &[SettingPlace]) -> ExitCode {
     let tried = app::check_keys(config)
         .and_then(|()| app::check_certificates(config))
         .and_then(|()| app::check_engines(config));
@@ -217,7 +221,23 @@ fn check_config(config: &Config) -> ExitCode {
     };
     let warnings = config.warnings().into_iter().chain(engine_warnings);
     let warnings = warnings.map(|warning| format!("\nwarning: {warning}"));
-    print_answer(format!("ok{}", warnings.collect::<String>()))
+    print_answer(format!("ok\n{}{}", describe_sources(read), warnings.collect::<String>()))
+}
+
+/// The file and the variables that were read.
+fn describe_sources(read: &[SettingPlace]) -> String {
+    let file = read.iter().find_map(|place| match place {
+        SettingPlace::File(path) => Some(path.display().to_string()),
+        _ => None,
+    });
+    let variables = read.iter().filter_map(|place| match place {
+        SettingPlace::Environment(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let variables = variables.collect::<Vec<_>>().join(", ");
+    let file = file.unwrap_or_else(|| format!("none (there is no {} here)", config::FILE));
+    let variables = if variables.is_empty() { "nothing" } else { &variables };
+    format!("file: {file}\nenvironment: {variables}")
 }
 
 /// Whether clap's error is a request for help or the version.

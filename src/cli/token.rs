@@ -48,6 +48,16 @@ pub(super) struct TokenArgs {
     /// The id of this token (`jti`), with which it can be revoked
     #[arg(long, value_name = "ID", value_parser = token_id)]
     jti: Option<TokenId>,
+    #[command(flatten)]
+    key: NewKeyArg,
+}
+
+/// Whether the command may make the server's own key.
+#[derive(Args, Clone, Copy, Debug)]
+struct NewKeyArg {
+    /// Make the server's own key if the data directory has none yet
+    #[arg(long)]
+    new_key: bool,
 }
 
 /// A token to verify.
@@ -72,6 +82,14 @@ impl TokenArgs {
             return print_error(BAD_SETTING, "--room: say as what of every room, or of none");
         }
         let new_key = app::missing_key_path(config);
+        if let Some(path) = new_key.as_ref().filter(|_| !self.key.new_key) {
+            let text = format!(
+                "there is no {}: --data or --config says where the server has its key, and --new-key \
+                 makes a new one",
+                path.display()
+            );
+            return print_error(BAD_SETTING, text);
+        }
         let tokens = match app::open_tokens(config) {
             Ok(tokens) => tokens,
             Err(failure) => return print_failure(&failure),
@@ -79,7 +97,7 @@ impl TokenArgs {
         if let Some(path) = new_key {
             print_notice(format_args!("made a new key: {}", path.display()));
         }
-        let Self { user, ttl, space, room, name, admin, jti: token } = self;
+        let Self { user, ttl, space, room, name, admin, jti: token, key: _ } = self;
         let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
         let expires_at = SystemClock.now() + ttl;
         let of_user = Claims::of(user, expires_at);

@@ -23,6 +23,9 @@ pub fn command_key() -> Option<String> {
     std::env::var(COMMAND_KEY).ok()
 }
 
+/// The least likeness of a key that is suggested in place of another one.
+const LIKENESS_MIN: f64 = 0.85;
+
 /// One setting from the command line, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
@@ -39,6 +42,8 @@ pub struct Flag {
 pub struct Sources {
     values: BTreeMap<String, (Value, SettingPlace)>,
     problems: Vec<Problem>,
+    /// The file and the variables that were read.
+    read: Vec<SettingPlace>,
 }
 
 impl Sources {
@@ -53,6 +58,12 @@ impl Sources {
                 self.add_problem(None, SettingPlace::File(path.to_owned()), error.to_string())
             }
         }
+    }
+
+    /// The file and the variables that were read, also where another source wins over them.
+    #[must_use]
+    pub fn read(&self) -> &[SettingPlace] {
+        &self.read
     }
 
     /// Reads the environment of this process.
@@ -116,8 +127,9 @@ impl Sources {
 
     /// Adds the content of a file.
     #[must_use]
-    pub(super) fn text(self, path: impl AsRef<Path>, text: &str) -> Self {
+    pub(super) fn text(mut self, path: impl AsRef<Path>, text: &str) -> Self {
         let place = SettingPlace::File(path.as_ref().to_owned());
+        self.read.push(place.clone());
         let table = match text.parse::<Table>() {
             Ok(table) => table,
             Err(error) => return self.add_problem(None, place, error_position(text, &error)),
@@ -136,9 +148,13 @@ impl Sources {
             defaults().into_iter().find(|(key, _)| variable_name(key) == name)
         else {
             let nearest = nearest(&name, variable_name);
-            let reason = format!("there is no such setting; the nearest is {nearest}");
+            let reason = nearest.map_or_else(
+                || "there is no such setting: `roomcast example-config` has all".to_owned(),
+                |nearest| format!("there is no such setting; the nearest is {nearest}"),
+            );
             return self.add_problem(None, SettingPlace::Environment(name), reason);
         };
+        self.read.push(SettingPlace::Environment(name.clone()));
         match value.into_string() {
             Ok(value) => {
                 let value = parse_value(&key, &value, &default);
@@ -154,8 +170,10 @@ impl Sources {
     }
 
     fn add_unknown_key(self, key: &str, place: SettingPlace) -> Self {
-        let reason =
-            format!("there is no such key; the nearest is `{}`", nearest(key, str::to_owned));
+        let reason = nearest(key, str::to_owned).map_or_else(
+            || "there is no such key: `roomcast example-config` has all".to_owned(),
+            |nearest| format!("there is no such key; the nearest is `{nearest}`"),
+        );
         self.add_problem(Some(key.to_owned()), place, reason)
     }
 
@@ -175,16 +193,21 @@ fn default_of(key: &str) -> Option<Value> {
     defaults().into_iter().find_map(|(right, value)| (right == key).then_some(value))
 }
 
-/// The valid key that is most similar to `wrong` when it is written as `format_key` does.
+/// The valid key that is most similar to `wrong` when it is written as `format_key` does, if any is
+/// similar.
 ///
-/// A key without its table is similar to the key in the table.
-fn nearest(wrong: &str, format_key: impl Fn(&str) -> String) -> String {
+/// A key without its table is similar to the key in the table. What all variables begin with does not
+/// make them similar.
+fn nearest(wrong: &str, format_key: impl Fn(&str) -> String) -> Option<String> {
+    let wrong = wrong.strip_prefix(PREFIX).unwrap_or(wrong);
     let likeness = |right: &str| {
+        let right = right.strip_prefix(PREFIX).unwrap_or(right);
         let last = right.rsplit('.').next().unwrap_or(right);
         strsim::jaro_winkler(wrong, right).max(strsim::jaro_winkler(wrong, last))
     };
     let right = defaults().into_iter().map(|(key, _)| format_key(&key));
-    right.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).expect("there are keys")
+    let near = right.map(|key| (likeness(&key), key)).filter(|(it, _)| *it >= LIKENESS_MIN);
+    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, key)| key)
 }
 
 /// The variable that sets `key`.
@@ -320,4 +343,37 @@ fn describe_types(message: &str) -> String {
             Some(format!("{before}a whole number {words} up to what fits"))
         })
         .unwrap_or_else(|| message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_no_other_is_similar_to_gets_no_suggestion() {
+        let variable =
+            |name: &str| Sources::default().variables([(name.into(), "1".into())].into_iter());
+        for sources in [
+            Sources::default().text("a.toml", "colour = 1"),
+            variable("ROOMCAST_COLOUR"),
+            variable("ROOMCAST_X"),
+        ] {
+            let text = sources.config().unwrap_err().to_string();
+            assert!(!text.contains("nearest") && text.contains("example-config"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_sources_that_were_read_are_known() {
+        let flag = Flag { name: "--set", key: "guests".to_owned(), value: "on".to_owned() };
+        let sources = Sources::default()
+            .text("a.toml", "guests = 'on'")
+            .variables([("ROOMCAST_GUESTS".into(), "off".into())].into_iter())
+            .flags([flag]);
+        let read = [
+            SettingPlace::File("a.toml".into()),
+            SettingPlace::Environment("ROOMCAST_GUESTS".to_owned()),
+        ];
+        assert_eq!(sources.read(), read);
+    }
 }

@@ -67,10 +67,20 @@ pub enum LogError {
 
 /// The text is not a filter.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{0}; a level (error, warn, info, debug, trace, off) or a list such as info,roomcast=debug"
-)]
-pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
+pub enum InvalidFilter {
+    /// The library does not understand it.
+    #[error(
+        "{0}; a level (error, warn, info, debug, trace, off) or a list such as info,roomcast=debug"
+    )]
+    Syntax(#[from] tracing_subscriber::filter::ParseError),
+    /// A word without a level. The library would take it for a part of the program, of which it then
+    /// logs everything, and nothing of the others.
+    #[error(
+        "{0:?} is no level (error, warn, info, debug, trace, off); for a part of the program write \
+         info,{0}=debug"
+    )]
+    NoLevel(String),
+}
 
 /// The filter of the log of this process, which can be replaced.
 #[derive(Clone, Debug)]
@@ -79,15 +89,14 @@ pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
 impl LogFilter {
     /// Filters by `filter` from now on.
     pub fn replace(&self, filter: &str) -> Result<(), LogError> {
-        let filter = EnvFilter::try_new(filter).map_err(InvalidFilter)?;
-        Ok(self.0.reload(filter)?)
+        Ok(self.0.reload(parse(filter)?)?)
     }
 }
 
 /// Starts the log of this process.
 pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, LogError> {
     let colours = if io::stderr().is_terminal() { Colours::On } else { Colours::Off };
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter).map_err(InvalidFilter)?);
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
     match format {
         LogFormat::Text => text(filter, io::stderr, colours).try_init()?,
         LogFormat::Json => json_lines(filter, io::stderr).try_init()?,
@@ -97,8 +106,17 @@ pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, LogError> {
 
 /// Whether `filter` is valid.
 pub fn check(filter: &str) -> Result<(), InvalidFilter> {
-    EnvFilter::try_new(filter)?;
-    Ok(())
+    parse(filter).map(drop)
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, InvalidFilter> {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':');
+    let mut words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let no_level = |word: &&str| word.chars().all(is_name) && word.parse::<LevelFilter>().is_err();
+    match words.find(no_level) {
+        Some(word) => Err(InvalidFilter::NoLevel(word.to_owned())),
+        None => Ok(EnvFilter::try_new(filter)?),
+    }
 }
 
 /// Whether lines are coloured: only on a terminal.
@@ -127,7 +145,7 @@ pub fn json<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    Ok(json_lines(EnvFilter::try_new(filter)?, writer))
+    Ok(json_lines(parse(filter)?, writer))
 }
 
 fn json_lines<F, W>(filter: F, writer: W) -> impl Subscriber + Send + Sync + use<F, W>
@@ -260,7 +278,14 @@ mod tests {
 
     #[test]
     fn a_filter_is_checked_before_it_is_used() {
-        assert!(check("info,roomcast=debug").is_ok());
-        assert!(check("roomcast=loud").is_err());
+        for good in
+            ["info,roomcast=debug", "off", "WARN", "", "roomcast[request{a=1,b}]=debug, info"]
+        {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["roomcast=loud", "verbose", "roomcast", "info, chatty"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert!(check("info, chatty").unwrap_err().to_string().contains("\"chatty\" is no level"));
     }
 }
