@@ -3,7 +3,7 @@
 //! Redirects are not followed, because the settings say where a site is. The client takes proxies
 //! from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
@@ -27,6 +27,16 @@ pub fn http_client<'a>(
         roots => roots.unwrap_or_else(|_error| RootCertStore::empty()),
     };
     Ok(client_builder(roots).build().expect("the TLS configuration is of the client's own library"))
+}
+
+/// A client of the server at a Unix socket, whatever the host of an address is.
+///
+/// # Panics
+///
+/// If the library refuses its own TLS configuration.
+pub fn unix_client(socket: &Path) -> Client {
+    let builder = client_builder(RootCertStore::empty()).no_proxy().unix_socket(socket);
+    builder.build().expect("the TLS configuration is of the client's own library")
 }
 
 /// The system's trusted certificates.

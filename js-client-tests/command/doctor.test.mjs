@@ -13,6 +13,7 @@ import { freePort } from "../support/free-port.mjs";
 import { Postgres } from "../support/postgres.mjs";
 import { Redis } from "../support/redis.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
+import { SECRET } from "../support/tokens.mjs";
 
 test("faults of settings, files, ports and limits are named", async (t) => {
   const folder = await temporary(t);
@@ -47,6 +48,29 @@ test("faults of settings, files, ports and limits are named", async (t) => {
     ["system.files", "warning", /300 files/, /LimitNOFILE/],
   ]);
   assert.deepEqual(await readdir(data), before, "nothing is left behind");
+});
+
+test("faults of Unix sockets and of files with secrets are named", async (t) => {
+  const folder = await temporary(t);
+  const [open, taken] = [path.join(folder, "open"), path.join(folder, "taken")];
+  await mkdir(open);
+  await chmod(open, 0o777);
+  for (const name of ["taken", "tls.key", "secret"]) await plant(path.join(folder, name), SECRET);
+  const settings = [
+    `listen=["unix:${folder}/none/socket", "unix:${open}/socket", "unix:${taken}", "unix:${folder}/good"]`,
+    `tls.certificates=[{ cert = "${folder}/none.pem", key = "${folder}/tls.key" }]`,
+    `token.keys=[{ secret_file = "${folder}/secret" }]`,
+  ];
+  const { code, findings } = await doctor({ data: path.join(folder, "data"), settings });
+  assert.equal(code, 1);
+  assertFound(findings, [
+    ["ports.listen", "error", /none\/socket cannot be used: No such file/, /make .*none/],
+    ["ports.listen", "warning", /replace the socket .*open\/socket/, /chmod o-w/],
+    ["ports.listen", "error", /taken is there already, and is no socket/, /`listen`/],
+    ["ports.listen", "ok", /good can be made/],
+    ["files.tls_key", "warning", /tls\.key has mode 644/, /chmod 600/],
+    ["files.token_key", "warning", /secret has mode 644/, /chmod 600/],
+  ]);
 });
 
 test("faults of PostgreSQL, Redis and the clock are named", async (t) => {

@@ -99,6 +99,44 @@ test("a bad file is refused with its line, and no store is made", async (t) => {
   assert.deepEqual(await readdir(folder), ["bad.jsonl"], "no half file is left");
 });
 
+test("what is not there has exit code 2, and a backup is not put into what it is of", async (t) => {
+  const folder = await temporary(t);
+  const server = await new Server().start();
+  t.after(() => server.stop());
+  const [none, data] = [path.join(folder, "none"), path.join(folder, "data")];
+  for (const [words, why] of [
+    [["import", none, "--data", data], /none cannot be opened: No such file/],
+    [["restore", none, "--data", data], /there is no database/],
+    [["backup", path.join(folder, "copy"), "--data", data], /there is no database/],
+    [["export", path.join(none, "file"), "--data", server.data], /cannot be created: No such file/],
+    [
+      ["backup", path.join(server.data, "a", "b"), "--data", server.data],
+      /is in the data directory/,
+    ],
+    [["backup", server.data, "--data", server.data], /is in the data directory/],
+  ]) {
+    const { code, stdout, stderr } = await runRoomcast(...words);
+    assert.deepEqual([code, stdout], [2, ""], `${words}: ${stderr}`);
+    assert.match(stderr, why, `${words}`);
+  }
+  assert.deepEqual(await readdir(folder), []);
+  // The directory of a path is a file name that no file system takes: a fault, not a missing file.
+  const long = await runRoomcast("restore", path.join(folder, "x".repeat(300)), "--data", data);
+  assert.equal(long.code, 1);
+  assert.match(long.stderr, /cannot be read: File name too long/);
+});
+
+test("an export whose reader has enough ends quietly", async (t) => {
+  const server = await new Server({ settings: API_SETTINGS }).start();
+  t.after(() => server.stop());
+  const items = Array.from({ length: 50 }, () => ({ room: "den", msg: "x".repeat(10_000) }));
+  assert.equal((await callApi(server, "messages", { user: "bot", items })).status, 200);
+  const command = `"${ROOMCAST}" export - --data "${server.data}"; echo "code $?" >&2`;
+  const { stdout, stderr } = await runProgram("sh", ["-c", `(${command}) | head -n 1`]);
+  assert.match(stdout, /^{"roomcast"/);
+  assert.equal(stderr, "code 0\n");
+});
+
 /** Two users who leave messages, changes, bytes, read positions, a notification. */
 async function talk(t, clientType, server) {
   const { room, ann, bob } = await ownerAndMember(t, clientType, server);

@@ -1,6 +1,7 @@
 // Commands that ask a running server: `roomcast send`, `tail`, `rooms`, `users`, … and `health`.
 
 import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -17,7 +18,9 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-const server = serverForThisFile({ settings: API_SETTINGS });
+const socketFolder = mkdtempSync(path.join(tmpdir(), "roomcast-"));
+const socket = `unix:${path.join(socketFolder, "socket")}`;
+const server = serverForThisFile({ settings: API_SETTINGS, more: [socket] });
 let folder;
 let keyFile;
 
@@ -27,6 +30,7 @@ before(async () => {
   await writeFile(keyFile, `${MANAGE_KEY}\n# settings follow\n`);
 });
 after(() => rm(folder, { recursive: true }));
+after(() => rm(socketFolder, { recursive: true }));
 
 /** Runs a command against the server of this file. */
 function ask(words, options = {}) {
@@ -160,6 +164,41 @@ test("without --url the settings say where the server is", async () => {
   assert.equal(code, 0, stderr);
 });
 
+test("a server is asked at a Unix socket", async () => {
+  for (const flags of [
+    ["--url", socket],
+    ["--listen", socket],
+  ]) {
+    const words = ["users", ...flags, "--key-file", keyFile];
+    const { code, stdout, stderr } = await runProgram(ROOMCAST, words);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^USER /);
+  }
+  const away = await runProgram(ROOMCAST, ["health", "--url", "unix:/nonexistent/socket"]);
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /^unix:\/nonexistent\/socket does not answer/);
+});
+
+test("a room or user that does not exist is said to be so", async (t) => {
+  const room = unique("room");
+  const history = await ask(["history", room]);
+  assert.deepEqual([history.code, history.stdout], [3, ""]);
+  assert.match(history.stderr, /no_such_room/);
+  const lines = tail(t, [room, "--json", "--url", server.url, "--key-file", keyFile]);
+  assert.match(await lines.notice(), new RegExp(`no room ${room} yet \\(no_such_room\\); waiting`));
+  await linesOf("send", room, "first", "--user", "bot");
+  assert.equal(await lines.next(), "first");
+  assert.deepEqual(await linesOf("history", room, "--after", "1"), [], "the room exists");
+  for (const [words, why] of [
+    [["disconnect", unique("nobody")], /nobody\S* has no connection in \//],
+    [["disconnect", "--connection", "c-none"], /there is no connection c-none in \//],
+  ]) {
+    const { code, stderr } = await ask(words);
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, why);
+  }
+});
+
 test("health is the exit code", async () => {
   assert.deepEqual(await linesOf("health"), ['{"status":"ready"}']);
   const { code, stderr } = await runProgram(ROOMCAST, ["health", "--url", "http://127.0.0.1:1"]);
@@ -204,7 +243,7 @@ test("shells and manual pages know every command", async () => {
   assert.equal(code, 0);
   assert.match(stdout, /^\d+ pages\n$/);
   assert.match(await readFile(path.join(folder, "roomcast-tail.1"), "utf8"), /^\.SH SYNOPSIS$/m);
-  assert.equal((await runProgram(ROOMCAST, ["man", path.join(folder, "none")])).code, 1);
+  assert.equal((await runProgram(ROOMCAST, ["man", path.join(folder, "none")])).code, 2);
 });
 
 /** What `roomcast tail` prints with these words: the texts of messages, and notices. */

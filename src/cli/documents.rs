@@ -2,10 +2,10 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use super::{CommandLine, FAULT, print_answer, print_error};
+use super::{BAD_SETTING, FAULT, command, print_answer, print_error};
 
 /// The program's name.
 const NAME: &str = "roomcast";
@@ -30,7 +30,7 @@ impl CompletionsArgs {
     /// Prints the script.
     pub(super) fn print(&self) -> ExitCode {
         let mut script = Vec::new();
-        generate(self.shell, &mut CommandLine::command(), NAME, &mut script);
+        generate(self.shell, &mut command(), NAME, &mut script);
         print_answer(String::from_utf8_lossy(&script))
     }
 }
@@ -40,12 +40,17 @@ impl ManArgs {
     pub(super) fn write(&self) -> ExitCode {
         match self.pages() {
             Ok(pages) => print_answer(format_args!("{pages} pages")),
-            Err(error) => print_error(FAULT, format_args!("{}: {error}", self.directory.display())),
+            Err(error) => {
+                // A directory that is not there is a mistake of who typed it.
+                let is_missing = error.kind() == io::ErrorKind::NotFound;
+                let code = if is_missing { BAD_SETTING } else { FAULT };
+                print_error(code, format_args!("{}: {error}", self.directory.display()))
+            }
         }
     }
 
     fn pages(&self) -> io::Result<usize> {
-        clap_mangen::generate_to(CommandLine::command(), &self.directory)?;
+        clap_mangen::generate_to(command(), &self.directory)?;
         let names = std::fs::read_dir(&self.directory)?.filter_map(Result::ok);
         Ok(names.filter(|entry| entry.path().extension().is_some_and(|it| it == "1")).count())
     }

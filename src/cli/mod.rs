@@ -21,7 +21,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind,
+};
 use tracing::warn;
 
 use self::bench::BenchCommand;
@@ -44,6 +46,9 @@ const FAULT: u8 = 1;
 const BAD_SETTING: u8 = 2;
 /// The token or the request is refused.
 const REFUSED: u8 = 3;
+
+/// Flags of the process of a server.
+const OF_SERVERS: [&str; 4] = ["listen", "data", "log_format", "log_filter"];
 
 /// Live conversations for web products.
 #[derive(Debug, Parser)]
@@ -120,7 +125,7 @@ struct SettingsArgs {
 /// Runs the command in `arguments`; the first one is the program's name. `version` is what
 /// `--version` prints.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str) -> ExitCode {
-    let matches = CommandLine::command().version(version).try_get_matches_from(arguments);
+    let matches = command().version(version).try_get_matches_from(arguments);
     let line = match matches.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
         Err(error) if is_help_or_version(&error) => return print_answer(error.render()),
@@ -152,6 +157,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str)
         Command::Import(import) => import.run(&config),
         _ => check_config(&config, settings.sources().read()),
     }
+}
+
+/// The definition of the command line. Commands that only talk to a server take the settings of a
+/// server, because these say where it is, and their help does not list them.
+fn command() -> clap::Command {
+    let command = CommandLine::command();
+    let of_servers: Vec<Arg> = command
+        .get_arguments()
+        .filter(|it| OF_SERVERS.iter().any(|id| it.get_id() == id))
+        .map(|it| it.clone().hide(true))
+        .collect();
+    let remote = RemoteCommand::augment_subcommands(clap::Command::new("remote"));
+    let names = remote.get_subcommands().map(|it| it.get_name().to_owned());
+    names.chain(["bench".to_owned()]).fold(command, |command, name| {
+        command.mut_subcommand(name, |it| it.args(of_servers.clone()))
+    })
 }
 
 impl SettingsArgs {
@@ -279,7 +300,35 @@ mod tests {
 
     #[test]
     fn the_command_line_definition_is_valid() {
-        CommandLine::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_the_flags_of_a_server_only_where_they_matter() {
+        for (words, is_listed) in
+            [("serve", true), ("token", true), ("rooms", false), ("bench idle", false)]
+        {
+            let words = ["roomcast"].into_iter().chain(words.split(' ')).chain(["--help"]);
+            let help = command().try_get_matches_from(words).unwrap_err().to_string();
+            for flag in ["--listen", "--data", "--log-format", "--log-filter"] {
+                assert_eq!(help.contains(flag), is_listed, "{flag} in {help}");
+            }
+            assert!(help.contains("--config"), "{help}");
+        }
+    }
+
+    #[test]
+    fn commands_take_the_flags_that_their_help_does_not_list() {
+        for line in [
+            "rooms --listen 1.2.3.4:5",
+            "--listen 1.2.3.4:5 bench idle",
+            "bench idle --listen 1.2.3.4:5",
+        ] {
+            let words = ["roomcast"].into_iter().chain(line.split(' '));
+            let matches = command().try_get_matches_from(words).unwrap();
+            let parsed = CommandLine::from_arg_matches(&matches).unwrap();
+            assert_eq!(parsed.settings.listen.as_deref(), Some("1.2.3.4:5"), "{line}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use super::Finding;
 use crate::{
-    auth,
+    auth::{self, KeyLocation},
     config::{Config, StoreKind},
     store::{DataError, inspect_sqlite},
 };
@@ -37,7 +37,22 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     if let Some(key) = key.filter(|it| it.exists()) {
         findings.push(private("files.key", &key, 0o600));
     }
+    let secrets = secret_files(config).into_iter().filter(|(_, path)| path.exists());
+    findings.extend(secrets.map(|(check, path)| private(check, path, 0o600)));
     findings
+}
+
+/// The private keys of certificates, and the secrets of other issuers.
+fn secret_files(config: &Config) -> Vec<(&'static str, &Path)> {
+    let of_tls = config.tls.certificates.iter().map(|it| ("files.tls_key", it.key.as_path()));
+    let of_tokens = config.token.keys.iter().filter_map(|it| match &it.location {
+        KeyLocation::SecretFile(path, _) => Some(("files.token_key", path.as_path())),
+        KeyLocation::Secret(..)
+        | KeyLocation::PemFile(..)
+        | KeyLocation::JwksFile(_)
+        | KeyLocation::JwksUrl(_) => None,
+    });
+    of_tls.chain(of_tokens).collect()
 }
 
 /// The data directory exists, is private, and belongs to this user; or it can be made.

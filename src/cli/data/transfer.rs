@@ -1,8 +1,10 @@
 //! `export` and `import`: all that is stored, as lines of JSON.
 
 use std::{
+    error::Error,
     fs::{self, File},
     io::{self, BufReader, BufWriter, Write as _},
+    iter,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -54,6 +56,7 @@ impl ExportArgs {
                     print_notice(describe("exported", &summary));
                     ExitCode::SUCCESS
                 }
+                Err(error) if is_closed_reader(&error) => ExitCode::SUCCESS,
                 Err(error) => print_failure(&error),
             };
         }
@@ -104,7 +107,18 @@ impl ImportArgs {
     }
 }
 
+/// Whether who reads standard output has enough (`| head`).
+fn is_closed_reader(error: &DataError) -> bool {
+    iter::successors(Some(error as &dyn Error), |error| (*error).source()).any(|error| {
+        error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// A path that is not there is a mistake of who typed it.
 fn failed(doing: &str, path: &Path, error: io::Error) -> DataError {
     let doing = format!("the file {} cannot be {doing}", path.display());
-    DataError::Failed { doing, source: error.into() }
+    match error.kind() {
+        io::ErrorKind::NotFound => DataError::Refused(format!("{doing}: {error}")),
+        _ => DataError::Failed { doing, source: error.into() },
+    }
 }

@@ -1,12 +1,12 @@
 //! Requests to the HTTP API.
 
-use std::{error::Error as _, iter, time::Duration};
+use std::{error::Error as _, iter, path::Path, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::HeaderValue};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::http_client::http_client;
+use crate::http_client::{http_client, unix_client};
 
 /// How long an answer may take. The server itself waits for other nodes for a second.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -29,6 +29,8 @@ pub(in crate::cli) enum ApiError {
 pub(in crate::cli) struct ApiClient {
     client: Client,
     url: Url,
+    /// As the user knows the server.
+    name: String,
     key: Option<HeaderValue>,
 }
 
@@ -47,22 +49,29 @@ impl ApiError {
 }
 
 impl ApiClient {
-    /// `url` has the scheme, the host and the port. The error says what is wrong with an argument.
+    /// `url` has the scheme, the host and the port, or is `unix:` and a path. The error says what is
+    /// wrong with an argument.
     pub(in crate::cli) fn new(url: &str, key: Option<&str>) -> Result<Self, String> {
-        let parsed = Url::parse(url).ok().filter(|url| {
+        let name = url.to_owned();
+        let socket = url.strip_prefix("unix:").filter(|path| !path.is_empty());
+        let parsed = Url::parse(if socket.is_some() { "http://localhost" } else { url }).ok();
+        let parsed = parsed.filter(|url| {
             matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base() && url.has_host()
         });
         let url = parsed.ok_or_else(|| {
-            format!("--url {url:?}: this is not http://host:port or https://host:port")
+            format!("--url {url:?}: this is not http://host:port, https://host:port or unix:/path")
         })?;
-        let client = http_client([Some(url.scheme())]).map_err(|error| error.to_string())?;
+        let client = match socket {
+            Some(path) => unix_client(Path::new(path)),
+            None => http_client([Some(url.scheme())]).map_err(|error| error.to_string())?,
+        };
         let key = key.map(|key| {
             let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
                 .or(Err("the API key has characters that no key has"))?;
             value.set_sensitive(true);
             Ok::<_, &str>(value)
         });
-        Ok(Self { client, url, key: key.transpose()? })
+        Ok(Self { client, url, name, key: key.transpose()? })
     }
 
     /// What a route with these parameters answers.
@@ -137,7 +146,7 @@ impl ApiClient {
         let failed = |error: reqwest::Error| {
             let causes = iter::successors(error.source(), |error| (*error).source());
             let cause = causes.last().map(|error| format!(": {error}")).unwrap_or_default();
-            ApiError::Failed(format!("{} does not answer{cause}", self.url))
+            ApiError::Failed(format!("{} does not answer{cause}", self.name))
         };
         let response = request.timeout(ANSWER_WAIT_MAX).send().await.map_err(failed)?;
         let status = response.status();

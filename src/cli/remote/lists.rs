@@ -145,7 +145,8 @@ pub(super) struct Pages<'a> {
     route: &'static str,
     query: Vec<(&'a str, &'a str)>,
     next: Next,
-    is_incomplete: bool,
+    /// Whether the answer of a node is missing.
+    pub(super) is_incomplete: bool,
 }
 
 enum Next {

@@ -55,9 +55,18 @@ impl HistoryArgs {
     pub(super) async fn run(self, api: &ApiClient) -> Outcome {
         let room = RoomName { space: &self.space.space, room: &self.room };
         let from = self.after.map_or(From::Before(self.before), From::After);
-        for message in read(api, room, from, self.limit).await? {
-            print_message(&message, self.form)?;
+        let messages = read(api, room, from, self.limit).await?;
+        for message in &messages {
+            print_message(message, self.form)?;
         }
+        if messages.is_empty() { room.must_exist(api).await } else { Ok(()) }
+    }
+}
+
+impl RoomName<'_> {
+    /// Is refused if the room has neither members nor messages: its name may be a mistake.
+    pub(super) async fn must_exist(self, api: &ApiClient) -> Outcome {
+        api.get(&["rooms", self.room], &[("space", self.space)]).await?;
         Ok(())
     }
 }

@@ -66,7 +66,8 @@ pub(super) enum RemoteCommand {
 /// The server, and what opens it.
 #[derive(Args, Debug)]
 struct ServerArgs {
-    /// The server, as http://host:port or https://host:port [default: as the settings say]
+    /// The server: `http://host:port`, `https://host:port` or `unix:/path` [default: as the settings
+    /// say]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// A file with an API key on its first line, as `roomcast key new` prints it [default: the
@@ -174,8 +175,7 @@ impl ServerArgs {
             Some(url) => url.clone(),
             None => load()?.local_api_url().ok_or_else(|| {
                 RemoteError::Argument(
-                    "the API is on no TCP port: set `admin.listen` to one, or give --url"
-                        .to_owned(),
+                    "the sockets of the API are those of systemd: give --url".to_owned(),
                 )
             })?,
         };

@@ -4,8 +4,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, ServerArgs, SpaceArg,
+    Outcome, RemoteError, ServerArgs, SpaceArg,
     api_client::{ApiClient, only_outcome},
+    lists::Pages,
+    table::printable,
 };
 
 /// All spaces, in the API.
@@ -96,8 +98,20 @@ impl KickArgs {
 impl DisconnectArgs {
     pub(super) async fn run(self, api: &ApiClient) -> Outcome {
         let Self { user, device, connection, reconnect, .. } = self;
+        let is_known =
+            has_connection(api, &self.space, user.as_deref(), connection.as_deref()).await?;
         let whom = json!({ "user": user, "device": device, "connection": connection, "reconnect": reconnect });
-        act(api, &self.space, &json!({ "disconnect": whom })).await
+        act(api, &self.space, &json!({ "disconnect": whom })).await?;
+        if is_known {
+            return Ok(());
+        }
+        let what = match (&user, &connection) {
+            (Some(user), _) => format!("{} has no connection", printable(user)),
+            (None, it) => {
+                format!("there is no connection {}", printable(it.as_deref().unwrap_or_default()))
+            }
+        };
+        Err(RemoteError::Refused(format!("{what} in {}", self.space.space)))
     }
 }
 
@@ -121,6 +135,28 @@ impl BanPlace {
     fn name(&self) -> &str {
         if self.all_spaces { ALL_SPACES } else { &self.space.space }
     }
+}
+
+/// Whether there is such a connection. Without the answer of another node there may be one.
+async fn has_connection(
+    api: &ApiClient,
+    SpaceArg { space }: &SpaceArg,
+    user: Option<&str>,
+    connection: Option<&str>,
+) -> Result<bool, RemoteError> {
+    let mut query = vec![("space", space.as_str())];
+    query.extend(user.map(|user| ("user", user)));
+    let mut pages = Pages::new("connections", query);
+    while let Some(page) = pages.next(api).await? {
+        let is_it = |it: &Value| match connection {
+            Some(id) => it.get("connection").and_then(Value::as_str) == Some(id),
+            None => true,
+        };
+        if page.iter().any(is_it) {
+            return Ok(true);
+        }
+    }
+    Ok(pages.is_incomplete)
 }
 
 /// Does one thing.

@@ -10,9 +10,12 @@ use super::{
     api_client::{ApiClient, ApiError},
     lists::Pages,
     messages::{self, From, RoomName},
+    table::printable,
 };
 use crate::cli::print_notice;
 
+/// The code of the refusal of a room that has neither members nor messages.
+const NO_SUCH_ROOM: &str = "no_such_room";
 /// The shortest time between two questions.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A round may take up to this part of the time, so that many rooms are asked less often.
@@ -69,12 +72,27 @@ impl TailArgs {
             let name = RoomName { space: &self.space.space, room };
             // One message is read in any case: it says where the log stands.
             let last = messages::read(api, name, From::Before(None), self.lines.max(1)).await?;
+            if last.is_empty() {
+                self.notice_unknown(api, name).await?;
+            }
             positions.insert(room.clone(), last.last().map_or(0, messages::seq));
             for message in last.iter().take(usize::try_from(self.lines).unwrap_or(usize::MAX)) {
                 messages::print_message(message, self.form)?;
             }
         }
         Ok(positions)
+    }
+
+    /// Says that a room does not exist: its name may be a mistake.
+    async fn notice_unknown(&self, api: &ApiClient, name: RoomName<'_>) -> Outcome {
+        match name.must_exist(api).await {
+            Err(RemoteError::Api(ApiError::Refused { code, .. })) if code == NO_SUCH_ROOM => {
+                let room = printable(name.room);
+                print_notice(format_args!("there is no room {room} yet ({code}); waiting for it"));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     async fn round(&self, api: &ApiClient, positions: &mut Positions) -> Outcome {

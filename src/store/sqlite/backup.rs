@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,6 +39,7 @@ pub fn backup(
     progress: &dyn Progress,
 ) -> Result<DatabaseSummary, DataError> {
     let source = existing_database(data)?;
+    must_be_outside(target, data)?;
     let mut directory = NewDirectory::create(target, &[])?;
     let copied = directory.copy(data, files)?;
     let partial = directory.add_database()?;
@@ -108,10 +110,34 @@ pub fn inspect(data: &Path) -> Result<i64, DataError> {
 
 pub(super) fn existing_database(directory: &Path) -> Result<PathBuf, DataError> {
     let path = directory.join(DATABASE);
-    if fs::metadata(&path).is_ok_and(|it| it.len() > 0) {
-        return Ok(path);
+    match fs::metadata(&path) {
+        Ok(found) if found.len() > 0 => Ok(path),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(DataError::file("read", &path)(error))
+        }
+        Ok(_) | Err(_) => {
+            Err(DataError::Refused(format!("there is no database {}", path.display())))
+        }
     }
-    Err(DataError::Refused(format!("there is no database {}", path.display())))
+}
+
+/// A backup in the directory that it is of would be lost with it.
+fn must_be_outside(target: &Path, data: &Path) -> Result<(), DataError> {
+    let here = |path: &Path| {
+        // The parent of a relative path is empty.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize()
+    };
+    let existing = target.ancestors().find_map(|it| here(it).ok());
+    match (existing, here(data)) {
+        (Some(existing), Ok(data)) if existing.starts_with(&data) => {
+            let (target, data) = (target.display(), data.display());
+            Err(DataError::Refused(format!(
+                "{target} is in the data directory {data}: a backup is not"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
