@@ -6,6 +6,7 @@ import { isTemporary } from "./words.js";
 const ANSWER_WAIT_MS = 10_000;
 const RETURN_WAIT_MS = 500;
 const RETURN_WAIT_MAX_MS = 5_000;
+const RETURN_JITTER = 0.5;
 const RETRY_WAIT_MS = 2_000;
 const TRIES_MAX = 5;
 
@@ -21,13 +22,14 @@ export function makeConnection(io, { greeting, connected, received, linked, refu
     auth: (send) => send(greeting() ?? {}),
     reconnectionDelay: RETURN_WAIT_MS,
     reconnectionDelayMax: RETURN_WAIT_MAX_MS,
+    randomizationFactor: RETURN_JITTER,
   });
   let mayNotReconnect = false; // the server asked not to reconnect
 
   socket.onAny(received);
 
   socket.on("connect", () => {
-    socket.io.reconnectionDelay(RETURN_WAIT_MS);
+    waitForReturn(RETURN_WAIT_MS, RETURN_JITTER);
     connected();
   });
 
@@ -48,13 +50,21 @@ export function makeConnection(io, { greeting, connected, received, linked, refu
     }
   });
 
-  // The client's jitter may halve the delay, so twice the requested delay is not too early.
+  // The server spreads the returns of its clients: the first wait has no jitter of its own.
   socket.on("closing", ({ afterMs }) => {
-    if (afterMs > 0) socket.io.reconnectionDelay(Math.min(2 * afterMs, RETURN_WAIT_MAX_MS));
+    if (afterMs > 0) waitForReturn(afterMs, 0);
   });
+  socket.io.on("reconnect_attempt", () => waitForReturn(RETURN_WAIT_MS, RETURN_JITTER));
 
   addEventListener("offline", () => greeting() && linked("offline"));
   addEventListener("online", reconnectNow);
+
+  function waitForReturn(delayMs, jitter) {
+    const { io: manager } = socket;
+    manager.reconnectionDelay(delayMs);
+    manager.reconnectionDelayMax(Math.max(delayMs, RETURN_WAIT_MAX_MS));
+    manager.randomizationFactor(jitter);
+  }
 
   function reconnectNow() {
     if (greeting() && !mayNotReconnect) connect();

@@ -1,5 +1,5 @@
-// A node with a thousand users stops: they are closed a few at a time, and reach the next node over a
-// while and not at once.
+// A node with a thousand users stops: they are closed a few at a time, and asked to return at different
+// times, so that they reach the next node over a while and not at once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,21 +33,29 @@ test(`${USERS} users of a node that stops return one after the other`, async (t)
   for (const it of users) await it.client.next("clock", undefined, LONG_TIMEOUT_MS);
 
   const stopped = node.exitOn("SIGTERM", LONG_TIMEOUT_MS);
-  const seconds = await Promise.all(
+  const ends = await Promise.all(
     users.map(async ({ client, ...user }) => {
-      const { code } = await client.next("closing", undefined, LONG_TIMEOUT_MS);
+      const { code, afterMs } = await client.next("closing", undefined, LONG_TIMEOUT_MS);
       assert.equal(code, "draining");
-      const second = client.take("clock").at(-1)?.at;
+      const second = Date.parse(client.take("clock").at(-1)?.at) / 1000;
       client.close();
       await connect(user, next);
-      return second;
+      return { second, afterMs };
     }),
   );
   assert.equal((await stopped).code, 0);
-  const counts = new Map();
-  for (const it of seconds) counts.set(it, (counts.get(it) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  assert.ok(most < 0.6 * USERS, `told to leave in each second: ${[...counts.values()]}`);
+  assertSpread(ends.map((it) => it.second));
+  const waits = ends.map((it) => it.afterMs);
+  assert.ok(Math.min(...waits) >= 1000);
+  assert.ok(Math.max(...waits) - Math.min(...waits) > 4000, "the same wait for all");
+  assertSpread(ends.map((it) => it.second + Math.floor(it.afterMs / 1000)));
+
+  function assertSpread(seconds) {
+    const counts = new Map();
+    for (const it of seconds) counts.set(it, (counts.get(it) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    assert.ok(most < 0.6 * USERS, `in each second: ${[...counts.values()]}`);
+  }
 
   async function connect({ token }, server) {
     const client = await wsJson.connect(server, { token });

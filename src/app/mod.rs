@@ -31,7 +31,8 @@ use tracing::info;
 use crate::{
     auth::{ApiKeyHash, HashedApiKeys, KeyTokens},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, Replaceable, RetentionRules, WebhookTarget,
+        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RetentionRules,
+        WebhookTarget,
         ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
@@ -269,7 +270,8 @@ impl Server {
         // below.
         self.chat.drain();
         let emptied = async {
-            self.chat.close_connections(part * 4).await;
+            let pace = DrainPace { closes_within: part * 4, returns_within: part * 8 };
+            self.chat.close_connections(pace).await;
             self.chat.drained().await;
         };
         timeout(part * 5, emptied).await.ok();

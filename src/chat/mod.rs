@@ -56,6 +56,7 @@ pub use self::{
     backends::{Backends, OnFailure, RegisteredBackend},
     bans::{Ban, BanRequest, BansQuestion},
     dead_letters::{DeadLetterPage, DeadLetterQuery, ResendRequest},
+    drain::DrainPace,
     emitter::{EmitterEffect, EmitterPacket},
     hub::{ContinuedSession, FoundWaiting, Lookup, Repeats, SessionSnapshot, WaitingSessions},
     journal::JournalWriter,

@@ -8,7 +8,10 @@ use time::OffsetDateTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// This node is draining.
-    Draining,
+    Draining {
+        /// How long the client should wait before it returns.
+        after: Duration,
+    },
     /// The client reads too slowly: its outbox is full, or its socket accepts no bytes.
     SlowReader,
     /// Nothing was received from the client for too long.
@@ -66,7 +69,7 @@ impl From<AfterDisconnect> for CloseReason {
 impl CloseReason {
     /// Every reason, in the order of the table in docs/protocol.md.
     pub const ALL: [Self; 15] = [
-        Self::Draining,
+        Self::DRAINING,
         Self::SlowReader,
         Self::PingTimeout,
         Self::Flood,
@@ -83,12 +86,19 @@ impl CloseReason {
         Self::TokenRevoked,
     ];
 
+    /// The shortest wait before a client returns after a drain: the process that follows may not
+    /// accept connections yet.
+    pub const RETURN_AFTER: Duration = Duration::from_secs(1);
+
+    /// The drain of a node with few clients.
+    pub const DRAINING: Self = Self::Draining { after: Self::RETURN_AFTER };
+
     /// The longest wait for answers before the client receives the reason.
     pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
     /// Whether the requests that were received are answered before the client receives the reason.
     pub fn answers_first(self) -> bool {
-        matches!(self, Self::Draining | Self::Flood | Self::FrameTooLarge { .. })
+        matches!(self, Self::Draining { .. } | Self::Flood | Self::FrameTooLarge { .. })
     }
 
     /// Whether the connection lost its right to exist, so that its queued events have less time to

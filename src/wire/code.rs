@@ -11,9 +11,8 @@ use crate::{
     domain::{CloseReason, KeyRejection, Rejection},
 };
 
-/// Time that a client should wait before it reconnects after a drain, because the replacement of
-/// the node may not accept connections yet.
-pub const RETURN_AFTER: Duration = Duration::from_secs(1);
+/// Time that a client should wait before it asks again a node that drains.
+pub const RETURN_AFTER: Duration = CloseReason::RETURN_AFTER;
 
 /// How a rejection appears to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +130,7 @@ pub fn connection_end(end: ConnectionEnd) -> &'static str {
 /// The row of a close reason.
 pub fn close(reason: CloseReason) -> CloseRow {
     let (code, websocket, reconnect) = match reason {
-        CloseReason::Draining => ("draining", 1001, Reconnect::Yes),
+        CloseReason::Draining { .. } => ("draining", 1001, Reconnect::Yes),
         CloseReason::SlowReader => ("slow_reader", 4002, Reconnect::Yes),
         CloseReason::PingTimeout => ("ping_timeout", 4003, Reconnect::Yes),
         CloseReason::Flood => ("flood", 4004, Reconnect::Yes),
@@ -147,7 +146,7 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::Banned { .. } => ("banned", 4504, Reconnect::No),
         CloseReason::TokenRevoked => ("token_revoked", 4505, Reconnect::No),
     };
-    let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
+    let after = if let CloseReason::Draining { after } = reason { after } else { Duration::ZERO };
     // Existing clients compare this text.
     let text = if reason == CloseReason::InvalidUser { "Invalid user" } else { code };
     CloseRow { code, websocket, reconnect, after, reason: text }

@@ -183,7 +183,7 @@ impl PresenceLog {
         state.pending.retain(|_, it| it.appeared.is_none() || it.gone.is_some());
         for subject in state.recorded.keys() {
             let pending = state.pending.entry(subject.clone()).or_default();
-            pending.gone.get_or_insert(ConnectionEnd::ByServer(CloseReason::Draining));
+            pending.gone.get_or_insert(ConnectionEnd::ByServer(CloseReason::DRAINING));
         }
     }
 

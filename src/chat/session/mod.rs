@@ -137,7 +137,7 @@ impl Session {
         Span::current().record("connection.id", display(registration.id()));
         registration.announce(&origin.space, &*outbox, None);
         if chat.is_draining() {
-            outbox.close(CloseReason::Draining);
+            outbox.close(CloseReason::DRAINING);
         }
         Self {
             chat,

@@ -236,7 +236,7 @@ fn end_name(end: ConnectionEnd) -> &'static str {
 /// The name of a reason in the store.
 fn reason_name(reason: CloseReason) -> &'static str {
     match reason {
-        CloseReason::Draining => "draining",
+        CloseReason::Draining { .. } => "draining",
         CloseReason::SlowReader => "slow_reader",
         CloseReason::PingTimeout => "ping_timeout",
         CloseReason::Flood => "flood",

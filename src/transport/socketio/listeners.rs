@@ -84,7 +84,7 @@ fn end(reason: DisconnectReason) -> ConnectionEnd {
         }
         DisconnectReason::HeartbeatTimeout => ConnectionEnd::ByServer(CloseReason::PingTimeout),
         DisconnectReason::ServerNSDisconnect => ConnectionEnd::ByServer(CloseReason::Disconnected),
-        DisconnectReason::ClosingServer => ConnectionEnd::ByServer(CloseReason::Draining),
+        DisconnectReason::ClosingServer => ConnectionEnd::ByServer(CloseReason::DRAINING),
     }
 }
 

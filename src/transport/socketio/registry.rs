@@ -91,7 +91,7 @@ pub(super) async fn maintain(registry: SessionRegistry, tasks: Tasks) {
             return;
         }
         for session in left.iter().filter(|it| it.connections().is_empty()) {
-            session.close(CloseReason::Draining);
+            session.close(CloseReason::DRAINING);
         }
         tokio::select! {
             () = tasks.overdue() => return left.iter().for_each(EngineSession::abort),

@@ -23,7 +23,7 @@ use crate::{
     auth::KeyTokens,
     bus::{LocalBus, MemoryBus},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, Replaceable, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RetentionRules,
         ports::{Bus, NoApiKeys, NoMetrics, Nodes, Store},
     },
     clock::{RandomIds, SystemClock},
@@ -153,7 +153,8 @@ impl Stack {
     /// Refuses new connections, and closes the others at once.
     pub(super) async fn drain(&self) {
         self.chat.drain();
-        self.chat.close_connections(Duration::ZERO).await;
+        let pace = DrainPace { closes_within: Duration::ZERO, returns_within: Duration::ZERO };
+        self.chat.close_connections(pace).await;
     }
 
     /// Sends one request without a connection.

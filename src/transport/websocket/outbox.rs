@@ -276,9 +276,9 @@ mod tests {
         for seq in 1..=3 {
             outbox.push(&message_delivery("lobby", seq)).unwrap();
         }
-        outbox.close(CloseReason::Draining);
+        outbox.close(CloseReason::DRAINING);
         assert_eq!(outbox.push(&message_delivery("lobby", 4)), Ok(()), "it is ignored");
-        assert_eq!(outbox.closing().await, CloseReason::Draining);
+        assert_eq!(outbox.closing().await, CloseReason::DRAINING);
         outbox.writer().flushed().await;
         assert_eq!(peer.received(), [event(1), event(2), event(3)].concat());
     }
@@ -287,7 +287,7 @@ mod tests {
     async fn requests_are_answered_before_a_drain_closes() {
         let (outbox, peer) = outbox(10, 10_000);
         let requests = [outbox.count_request(), outbox.count_request()];
-        outbox.close(CloseReason::Draining);
+        outbox.close(CloseReason::DRAINING);
         assert!(outbox.count_request().is_none(), "no more are accepted");
         outbox.wait_reading_ends().await;
         outbox.send(frame::text("the answer"));
@@ -295,7 +295,7 @@ mod tests {
         drop(one);
         assert_eq!(outbox.state.lock().close.closing(), None, "one is left");
         drop(two);
-        assert_eq!(outbox.closing().await, CloseReason::Draining);
+        assert_eq!(outbox.closing().await, CloseReason::DRAINING);
         outbox.writer().flushed().await;
         assert_eq!(peer.received(), frame::text("the answer"));
     }
@@ -316,7 +316,7 @@ mod tests {
         for reason in [CloseReason::SlowReader, CloseReason::TokenExpired] {
             let (outbox, _peer) = outbox(10, 10_000);
             let _request = outbox.count_request();
-            outbox.close(CloseReason::Draining);
+            outbox.close(CloseReason::DRAINING);
             outbox.close(reason);
             assert_eq!(outbox.closing().await, reason);
         }

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_close_is_announced() {
-        let closing = dialect("").closing(CloseReason::Draining);
+        let closing = dialect("").closing(CloseReason::DRAINING);
         assert_eq!(closing, Some(Frame::text(r#"{"event":"closing","message":"draining"}"#)));
     }
 }

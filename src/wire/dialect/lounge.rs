@@ -155,7 +155,7 @@ mod tests {
         let news = RoomName::parse("news").unwrap();
         assert!(lounge.event(&Event::Left { room: news, user: bob }).is_none());
         assert!(lounge.event(message_delivery("news", 1).event()).is_none());
-        let closing = lounge.closing(CloseReason::Draining);
+        let closing = lounge.closing(CloseReason::DRAINING);
         let expected = r#"{"id":5,"type":"closing","user":null,"data":"draining"}"#;
         assert_eq!(closing, Some(Frame::text(expected)));
         assert_eq!(lounge.closing(CloseReason::InvalidUser), None);

@@ -9,7 +9,7 @@ pub(super) fn close_reason(rejection: &Rejection) -> CloseReason {
     }
     let reasons = [
         (matches!(rejection, Rejection::Unavailable | Rejection::Internal), CloseReason::Fault),
-        (matches!(rejection, Rejection::Draining), CloseReason::Draining),
+        (matches!(rejection, Rejection::Draining), CloseReason::DRAINING),
         (matches!(rejection, Rejection::TooFast { .. }), CloseReason::Flood),
         (matches!(rejection, Rejection::NameTaken), CloseReason::NameTaken),
         (matches!(rejection, Rejection::TokenExpired), CloseReason::TokenExpired),

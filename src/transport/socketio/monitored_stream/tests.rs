@@ -65,7 +65,7 @@ async fn a_peer_that_accepts_nothing_ends_the_session_at_the_deadline() {
 async fn closing_fails_reads_and_what_is_queued_is_written() {
     let (mut server, mut client, session) = monitored(8);
     server.write_all(&PING.repeat(8)).await.unwrap();
-    session.close(CloseReason::Draining);
+    session.close(CloseReason::DRAINING);
     assert_eq!(server.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(server);
     assert_eq!(session.close_phase(), ClosePhase::Aborted);
@@ -168,7 +168,7 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
         inflation: None,
     };
     let mut server = MonitoredStream::resume(stream, Arc::clone(&session), probed);
-    session.close(CloseReason::Draining);
+    session.close(CloseReason::DRAINING);
     let mut seen = [0; 7];
     server.read_exact(&mut seen).await.unwrap();
     assert_eq!(&seen, replay);

@@ -194,7 +194,7 @@ impl RecoverableConnection {
             end,
             ConnectionEnd::TransportClosed | ConnectionEnd::ByServer(CloseReason::PingTimeout)
         );
-        let is_drained = end == ConnectionEnd::ByServer(CloseReason::Draining);
+        let is_drained = matches!(end, ConnectionEnd::ByServer(CloseReason::Draining { .. }));
         let mut state = self.state.lock();
         let is_recoverable = (is_lost && state.close_reason.is_none())
             || (others == OtherNodes::Some && (is_lost || is_drained) && state.may_move());
@@ -298,7 +298,7 @@ impl State {
 
     /// Whether another node may continue the session.
     fn may_move(&self) -> bool {
-        self.close_reason.is_none_or(|it| it == CloseReason::Draining)
+        self.close_reason.is_none_or(|it| matches!(it, CloseReason::Draining { .. }))
     }
 }
 

@@ -92,7 +92,7 @@ fn a_close_waits_for_the_answers_if_the_reason_permits_it() {
     let (_connection, _) = attach(&mut state);
     state.reserve_request(1).unwrap();
     state.reserve_request(1).unwrap();
-    let step = state.begin_close(CloseReason::Draining);
+    let step = state.begin_close(CloseReason::DRAINING);
     assert!(matches!(step, CloseStep::Answer(connections) if connections.len() == 1));
     assert_eq!(state.phase(), ClosePhase::Answering);
     assert!(matches!(state.begin_close(CloseReason::Flood), CloseStep::Begun));
@@ -108,7 +108,7 @@ fn a_close_waits_for_the_answers_if_the_reason_permits_it() {
 #[test]
 fn a_close_without_requests_or_with_an_urgent_reason_does_not_wait() {
     let mut idle = state(None);
-    assert!(notifies(&idle.begin_close(CloseReason::Draining)));
+    assert!(notifies(&idle.begin_close(CloseReason::DRAINING)));
     for reason in [CloseReason::SlowReader, CloseReason::TokenExpired, CloseReason::Fault] {
         let mut state = state(None);
         state.reserve_request(1).unwrap();
@@ -116,7 +116,7 @@ fn a_close_without_requests_or_with_an_urgent_reason_does_not_wait() {
     }
     let mut late = state(None);
     late.reserve_request(1).unwrap();
-    assert!(matches!(late.begin_close(CloseReason::Draining), CloseStep::Answer(_)));
+    assert!(matches!(late.begin_close(CloseReason::DRAINING), CloseStep::Answer(_)));
     assert!(notifies(&late.begin_close(CloseReason::SlowReader)), "the answers cannot be sent");
 }
 
@@ -124,15 +124,15 @@ fn a_close_without_requests_or_with_an_urgent_reason_does_not_wait() {
 fn the_phase_moves_only_forward() {
     let mut state = state(None);
     assert_eq!(state.phase(), ClosePhase::Open);
-    assert!(notifies(&state.begin_close(CloseReason::Draining)));
+    assert!(notifies(&state.begin_close(CloseReason::DRAINING)));
     assert_eq!(state.phase(), ClosePhase::Notifying);
-    assert!(state.finish(CloseReason::Draining).is_some());
-    assert!(!notifies(&state.begin_close(CloseReason::Draining)));
-    assert!(state.finish(CloseReason::Draining).is_none());
+    assert!(state.finish(CloseReason::DRAINING).is_some());
+    assert!(!notifies(&state.begin_close(CloseReason::DRAINING)));
+    assert!(state.finish(CloseReason::DRAINING).is_none());
     assert_eq!(state.phase(), ClosePhase::Closing);
     assert!(state.abort().is_some());
     assert!(state.abort().is_none());
-    assert!(state.finish(CloseReason::Draining).is_none());
+    assert!(state.finish(CloseReason::DRAINING).is_none());
     assert_eq!(state.phase(), ClosePhase::Aborted);
 }
 
@@ -140,7 +140,7 @@ fn the_phase_moves_only_forward() {
 fn the_first_close_reason_is_kept() {
     let mut state = state(None);
     let flush_wait = |state: &State| state.flush_wait();
-    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(state.finish(CloseReason::DRAINING).is_some());
     assert!(state.finish(CloseReason::Replaced).is_none());
     assert_eq!(flush_wait(&state), FLUSH_WAIT_MAX);
 }
@@ -194,9 +194,9 @@ fn a_replaced_waker_is_returned() {
 fn nothing_is_read_once_closing_was_sent() {
     let mut state = state(None);
     assert_eq!(state.read_permit(), ReadPermit::Open);
-    assert!(notifies(&state.begin_close(CloseReason::Draining)));
+    assert!(notifies(&state.begin_close(CloseReason::DRAINING)));
     assert_eq!(state.read_permit(), ReadPermit::Open);
-    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(state.finish(CloseReason::DRAINING).is_some());
     assert_eq!(state.read_permit(), ReadPermit::Closed);
     assert!(state.abort().is_some());
     assert_eq!(state.read_permit(), ReadPermit::Closed);
@@ -205,7 +205,7 @@ fn nothing_is_read_once_closing_was_sent() {
 #[test]
 fn the_next_poll_proves_that_the_close_was_received() {
     let mut state = state(Some(polling()));
-    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(state.finish(CloseReason::DRAINING).is_some());
     assert!(!state.is_close_received());
     state.polling_mut().unwrap().begin_poll();
     assert!(state.is_close_received());
@@ -224,11 +224,11 @@ fn a_client_that_may_not_return_closes_the_stream_itself() {
 #[test]
 fn a_session_that_polls_is_closed_in_the_engine() {
     let mut polls = state(Some(polling()));
-    assert!(polls.finish(CloseReason::Draining).unwrap().close_in_engine);
+    assert!(polls.finish(CloseReason::DRAINING).unwrap().close_in_engine);
     assert!(!polls.abort().unwrap().close_in_engine);
     let mut upgraded = state(Some(polling()));
     upgraded.polling_mut().unwrap().change(UpgradeState::Polling, UpgradeState::WebSocket);
-    assert!(!upgraded.finish(CloseReason::Draining).unwrap().close_in_engine);
+    assert!(!upgraded.finish(CloseReason::DRAINING).unwrap().close_in_engine);
     let mut aborted = state(Some(polling()));
     assert!(aborted.abort().unwrap().close_in_engine);
 }
