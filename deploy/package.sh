@@ -36,7 +36,9 @@ mkdir "$out/man" "$out/completions"
 
 root=$out/deb
 install -D -m 755 "$out/roomcast" "$root/usr/bin/roomcast"
-install -D -m 644 "$here/deploy/roomcast.service" "$root/lib/systemd/system/roomcast.service"
+for unit in roomcast.service roomcast.socket; do
+	install -D -m 644 "$here/deploy/$unit" "$root/lib/systemd/system/$unit"
+done
 install -d -m 755 "$root/etc/roomcast" "$root/usr/share/man/man1" "$root/DEBIAN"
 # All settings with their defaults, as comments: what is not set follows later versions.
 sed -e 's|^data = .*|data = "/var/lib/roomcast"|;t' -e 's/^\([^#]\)/# \1/' \
@@ -81,7 +83,7 @@ cat >"$root/DEBIAN/prerm" <<'END'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-	systemctl disable --now roomcast.service
+	systemctl disable --now roomcast.socket roomcast.service
 fi
 END
 chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"

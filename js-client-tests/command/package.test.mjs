@@ -13,6 +13,7 @@ import { ROOMCAST } from "../support/server.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SERVICE = path.join(ROOT, "deploy/roomcast.service");
+const SOCKET = path.join(ROOT, "deploy/roomcast.socket");
 /** Making a package compresses the binary. */
 const PACKAGE_MS = 120_000;
 
@@ -72,11 +73,13 @@ test("the installed settings are the defaults, but for the directory", async () 
 test("the service starts what is installed, and systemd accepts it", async (t) => {
   const unit = await readFile(path.join(installed, "lib/systemd/system/roomcast.service"), "utf8");
   assert.equal(unit, await readFile(SERVICE, "utf8"));
+  const socket = await readFile(path.join(installed, "lib/systemd/system/roomcast.socket"), "utf8");
+  assert.equal(socket, await readFile(SOCKET, "utf8"));
   const [, binary, settings] = /^ExecStart=(\S+) serve --config (\S+)$/m.exec(unit);
   for (const file of [binary, settings]) await stat(path.join(installed, file));
   const { code } = await runProgram("systemd-analyze", ["--version"]).catch(() => ({ code: 1 }));
   if (code !== 0) return t.diagnostic("systemd is not there to verify the unit");
-  const { stderr } = await runProgram("systemd-analyze", ["verify", SERVICE]);
+  const { stderr } = await runProgram("systemd-analyze", ["verify", SERVICE, SOCKET]);
   // Of the unit itself there is nothing to say; what it starts is not installed here.
   const complaints = stderr.split("\n").filter((line) => !/is not executable|man |^$/.test(line));
   assert.deepEqual(complaints, []);

@@ -9,11 +9,11 @@ import { test } from "node:test";
 
 import { API_SETTINGS, MANAGE_KEY } from "../support/api.mjs";
 import { assertOk } from "../support/assert.mjs";
-import { readLines, startProcess } from "../support/child-process.mjs";
-import { EventQueue } from "../support/event-queue.mjs";
+import { startProcess } from "../support/child-process.mjs";
 import { connectAnonymously, joinAsGuest } from "../support/fixtures.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
+import { SocketHolder } from "../support/socket-holder.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -68,44 +68,18 @@ test("the proxy at a Unix socket names the client", async (t) => {
   }
 });
 
-/** Holds a socket as systemd does: each line that it reads starts the program, or stops it. */
-const HOLDER = `
-import os, socket, subprocess, sys
-held = socket.create_server(("127.0.0.1", 0))
-port = held.getsockname()[1]
-os.dup2(held.fileno(), 3)
-os.set_inheritable(3, True)
-print(port, flush=True)
-while sys.stdin.readline():
-    program = subprocess.Popen(sys.argv[1:], close_fds=False, stdout=subprocess.PIPE, text=True)
-    print(program.stdout.readline(), end="", flush=True)
-    sys.stdin.readline()
-    program.terminate()
-    print(program.wait(), flush=True)
-`;
-
 test("the sockets of systemd are served, and outlive the process", async (t) => {
   const args = ["serve", "--listen", "systemd", "--data", await folder(t)];
-  const holder = startProcess("python3", ["-c", HOLDER, ROOMCAST, ...args], {
-    env: { LISTEN_FDS: "1", ROOMCAST_STORE: "memory" },
-  });
-  t.after(() => holder.stdin.end());
-  holder.stderr.resume();
-  const answers = new EventQueue();
-  readLines(holder.stdout, (lines) => {
-    for (const line of lines) answers.put("line", line);
-  });
-  const port = await answers.next("line");
-  const server = { url: `http://127.0.0.1:${port}` };
+  const server = await SocketHolder.open(t, args, { ROOMCAST_STORE: "memory" });
   for (let start = 0; start < 2; start += 1) {
     // Nobody is refused: connections wait until the process is ready.
     const early = joinAsGuest(t, wsJson, server, "ann");
-    holder.stdin.write("start\n");
-    assert.deepEqual(await answers.next("line"), `listening on ${server.url}`);
+    server.start();
+    assert.equal(await server.ready(), `listening on ${server.url}`);
     const ann = await early;
     assertOk(await ann.ask("send message", "hello"));
-    holder.stdin.write("stop\n");
-    assert.deepEqual(await answers.next("line"), "0");
+    server.stop();
+    assert.equal(await server.exit(), 0);
   }
 });
 

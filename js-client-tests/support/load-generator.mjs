@@ -1,4 +1,4 @@
-// Sixty clients of all types, in shared rooms on several nodes, that send messages continuously.
+// Clients of all types, in shared rooms on several nodes, that send messages continuously.
 
 import { Conditions } from "./conditions.mjs";
 import { LoadClient } from "./load-client.mjs";
@@ -38,10 +38,11 @@ export class LoadGenerator {
   #posting;
   #conditions = new Conditions();
 
-  constructor(nodes) {
+  /** `clients` is their number, which is even. */
+  constructor(nodes, { clients = CLIENTS } = {}) {
     this.#nodes = nodes;
     this.rooms = [this.commonRoom, ...Array.from({ length: ROOMS }, () => unique("room"))];
-    for (let n = 0; n < CLIENTS; n += 1) this.clients.push(this.#client(n));
+    for (let n = 0; n < clients; n += 1) this.clients.push(this.#client(n));
   }
 
   /** Connects all clients, then starts to send. */
@@ -175,7 +176,7 @@ export class LoadGenerator {
   /** Each client has one fixed peer, on another node. */
   #postDirect(sender, id, data) {
     const at = this.clients.indexOf(sender);
-    const to = this.clients[(at + CLIENTS / 2) % CLIENTS].name;
+    const to = this.clients[(at + this.clients.length / 2) % this.clients.length].name;
     sender.post("SingleChat", to, { to, id, data });
   }
 

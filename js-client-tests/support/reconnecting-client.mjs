@@ -63,12 +63,12 @@ class ReconnectingSocketIo {
     });
     this.socket = socket;
     for (const event of SERVER_EVENTS) socket.on(event, (data) => onEvent(event, data));
-    socket.on("disconnect", (reason) => {
-      onDisconnect(reason);
+    socket.on("disconnect", (reason, details) => {
+      onDisconnect(`${reason}${statusOf(details)}`);
       if (reason === "io server disconnect") this.#retry();
     });
     socket.on(clientType.legacy ? "error" : "connect_error", (error) => {
-      onDisconnect(String(error?.message ?? error));
+      onDisconnect(`${error?.message ?? error}${statusOf(error)}`);
       if (clientType.legacy || !socket.active) this.#retry();
     });
     socket.io.on("reconnect_attempt", () => (socket.io.uri = rotation.next().url));
@@ -102,6 +102,11 @@ class ReconnectingSocketIo {
       this.socket.io.engine.close(); // the client then reconnects by itself
     else this.socket.connect();
   }
+}
+
+/** The status of the HTTP answer that an error of the official client is about, 0 without an answer. */
+function statusOf(error) {
+  return Number.isInteger(error?.description) ? ` (HTTP ${error.description})` : "";
 }
 
 /** Plain WebSocket, with reconnection as an application implements it. */

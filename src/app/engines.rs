@@ -2,8 +2,11 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::runtime;
-use tracing::warn;
+use tokio::{
+    runtime,
+    time::{Instant, sleep},
+};
+use tracing::{info, warn};
 
 use super::{AppError, backends, setting_error, webhooks};
 use crate::{
@@ -13,10 +16,15 @@ use crate::{
     domain::{NodeId, Secret},
     emitter::RedisEmitters,
     store::{
-        MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore, SqliteOptions,
-        SqliteStore,
+        MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore, SqliteError,
+        SqliteOptions, SqliteStore,
     },
 };
+
+/// The time between two attempts to lock the data directory.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// How much longer than `drain_ms_max` a process may take to stop.
+const STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// A background task of an engine.
 pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -79,7 +87,8 @@ async fn open_store(config: &Config, node: &NodeId) -> Result<OpenStore, AppErro
                 synchronous: config.sqlite.synchronous,
                 busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
             };
-            let store = SqliteStore::open(&options).await.map_err(setting_error("data"))?;
+            let store = open_sqlite(&options, lock_wait_max(config)).await;
+            let store = store.map_err(setting_error("data"))?;
             Ok(OpenStore::new(Arc::new(store), single_node()))
         }
         StoreKind::Postgres(address) => {
@@ -91,6 +100,37 @@ async fn open_store(config: &Config, node: &NodeId) -> Result<OpenStore, AppErro
             Ok(OpenStore::new(Arc::new(store), Arc::new(nodes)))
         }
     }
+}
+
+/// How long another process may keep the data directory: where that one accepts on the same sockets,
+/// it may be draining. Nobody else has to wait for it.
+fn lock_wait_max(config: &Config) -> Duration {
+    if config.inherits_sockets() {
+        Duration::from_millis(config.drain_ms_max) + STOP_MARGIN
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// Opens the database, once another process has left its directory.
+async fn open_sqlite(
+    options: &SqliteOptions,
+    wait_max: Duration,
+) -> Result<SqliteStore, SqliteError> {
+    let deadline = Instant::now() + wait_max;
+    let mut opened = SqliteStore::open(options).await;
+    if let Err(error @ SqliteError::InUse { .. }) = &opened
+        && !wait_max.is_zero()
+    {
+        info!(%error, "waiting for the data directory");
+    }
+    while let Err(SqliteError::InUse { .. }) = &opened
+        && Instant::now() < deadline
+    {
+        sleep(LOCK_RETRY_INTERVAL).await;
+        opened = SqliteStore::open(options).await;
+    }
+    opened
 }
 
 /// A transient error is a fault and not an error of the setting: the server may not run yet.

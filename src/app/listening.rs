@@ -12,6 +12,7 @@ use crate::{
     tls::Certificates,
     transport::{
         TransportParts,
+        accept_pause::AcceptPause,
         access_log::AccessLog,
         api::{ApiPort, MetricsSource},
         client_address::TrustedProxies,
@@ -24,14 +25,25 @@ use crate::{
     },
 };
 
-/// Starts to listen. Returns the addresses of clients, and that of back ends, if they have their own.
+/// What listens.
+#[derive(Debug)]
+pub(super) struct Listening {
+    /// The addresses of clients.
+    pub(super) addresses: Vec<BoundAddress>,
+    /// That of back ends, if they have their own.
+    pub(super) admin_address: Option<BoundAddress>,
+    /// Where the sockets of clients outlive this process.
+    pub(super) pause: Option<AcceptPause>,
+}
+
+/// Starts to listen.
 pub(super) fn listen(
     config: &Config,
     (chat, origins): (&Arc<Chat>, Arc<Origins>),
     client_tasks: &Tasks,
     metrics: MetricsSource,
     certificates: Option<&Arc<Certificates>>,
-) -> Result<(Vec<BoundAddress>, Option<BoundAddress>), AppError> {
+) -> Result<Listening, AppError> {
     let bind = |key, addresses: &[ListenAddress]| {
         let listener = Listener::bind(addresses, config.unix_socket_mode, chat.limits());
         listener.map_err(|error| AppError::Setting { key, reason: error.to_string() })
@@ -46,7 +58,8 @@ pub(super) fn listen(
     let admin = config.admin.listen.as_slice();
     let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
     let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());
-    let addresses = (listener.addresses(), admin_address);
+    let (addresses, pause) = (listener.addresses(), listener.pause());
+    let listening = Listening { addresses, admin_address, pause };
     let access_log = match config.access_log {
         AccessLogging::On => AccessLog::of_node(chat.node().as_raw()),
         AccessLogging::Off => AccessLog::off(),
@@ -58,7 +71,7 @@ pub(super) fn listen(
         let gateway = AdminGateway::new(chat, metrics, access_log);
         client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
     }
-    Ok(addresses)
+    Ok(listening)
 }
 
 /// Writes the metrics of a chat. Dropped with the routes.

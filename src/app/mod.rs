@@ -40,7 +40,7 @@ use crate::{
     domain::{EmitterMode, NodeId},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
-    transport::{listener::BoundAddress, origin::Origins},
+    transport::{accept_pause::AcceptPause, listener::BoundAddress, origin::Origins},
 };
 
 pub use self::builder::ServerBuilder;
@@ -51,7 +51,7 @@ pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
 use self::{
-    listening::{listen, metrics_source},
+    listening::{Listening, listen, metrics_source},
     reload::LiveParts,
     services::Services,
 };
@@ -88,7 +88,7 @@ pub fn run(config: &Config, source: &ReloadSource<'_>) -> Result<(), AppError> {
         // Before the address is printed: the parent process may send a signal as soon as it reads
         // it.
         let signals = Signals::listen()?;
-        supervisor::print_addresses(&server.addresses, server.admin_address.as_ref())?;
+        supervisor::print_addresses(server.addresses(), server.admin_address())?;
         supervisor::notify(NotifyState::Ready);
         server.wait_for_stop(signals, source).await;
         supervisor::notify(NotifyState::Stopping);
@@ -119,9 +119,7 @@ impl Signals {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    addresses: Vec<BoundAddress>,
-    /// The address of back ends, if they have their own.
-    admin_address: Option<BoundAddress>,
+    listening: Listening,
     drain_timeout: Duration,
     chat: Arc<Chat>,
     /// The tasks that serve clients. They end first.
@@ -207,14 +205,12 @@ impl Server {
         services.start(&chat, &service_tasks, &finish);
         let source = metrics_source(&chat, &metrics);
         let served = live.certificates.as_ref();
-        let (addresses, admin_address) =
-            listen(config, (&chat, origins), &client_tasks, source, served)?;
-        info!(address = %supervisor::list(&addresses), node.id = name.as_raw(), "listening");
+        let listening = listen(config, (&chat, origins), &client_tasks, source, served)?;
+        info!(address = %supervisor::list(&listening.addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
         Ok(Self {
-            addresses,
-            admin_address,
+            listening,
             drain_timeout,
             chat,
             client_tasks,
@@ -228,12 +224,12 @@ impl Server {
 
     /// The addresses that clients connect to.
     pub fn addresses(&self) -> &[BoundAddress] {
-        &self.addresses
+        &self.listening.addresses
     }
 
     /// The address that back ends connect to, if it is another one.
     pub fn admin_address(&self) -> Option<&BoundAddress> {
-        self.admin_address.as_ref()
+        self.listening.admin_address.as_ref()
     }
 
     /// The number of connections.
@@ -265,17 +261,11 @@ impl Server {
     pub async fn stop(self) -> Result<(), AppError> {
         let ended_early = self.service_tasks.is_draining();
         let part = self.drain_timeout / 8;
-        // New clients are refused from now on. A polling client needs one more request to receive
-        // `closing`, so the listener stays open a little longer. The client tasks are checked
-        // below.
-        self.chat.drain();
-        let emptied = async {
-            let pace = DrainPace { closes_within: part * 4, returns_within: part * 8 };
-            self.chat.close_connections(pace).await;
-            self.chat.drained().await;
+        let left_within = match &self.listening.pause {
+            Some(pause) => self.hand_over(pause, part).await,
+            None => self.send_away(part).await,
         };
-        timeout(part * 5, emptied).await.ok();
-        let client_tasks = self.client_tasks.finish(part).await;
+        let client_tasks = self.client_tasks.finish(left_within).await;
         self.finish.cancel();
         self.chat.say_farewell();
         // The bus sends its queue while its task runs.
@@ -291,6 +281,40 @@ impl Server {
             return Err(Fault::new("server stopped early", "a vital task ended").into());
         }
         Ok(())
+    }
+
+    /// Refuses new clients, and has the others return over time. A polling client needs one more
+    /// request to receive `closing`, so the listener stays open a little longer. Returns how long
+    /// what is left may take.
+    async fn send_away(&self, part: Duration) -> Duration {
+        self.chat.refuse();
+        self.chat.drain();
+        let emptied = async {
+            let pace = DrainPace { closes_within: part * 4, returns_within: self.drain_timeout };
+            self.chat.close_connections(pace).await;
+            self.chat.drained().await;
+        };
+        timeout(part * 5, emptied).await.ok();
+        part
+    }
+
+    /// Leaves new sockets to the process that accepts on the same ones. They wait for it, so all
+    /// clients are closed at once. Returns how long what is left may take.
+    async fn hand_over(&self, pause: &AcceptPause, part: Duration) -> Duration {
+        pause.begin();
+        self.chat.drain();
+        let emptied = async {
+            let (closes_within, returns_within) = (Duration::ZERO, self.drain_timeout);
+            self.chat.close_connections(DrainPace { closes_within, returns_within }).await;
+            // A browser may hold sockets in reserve, on which it sends nothing.
+            timeout(part, pause.answered()).await.ok();
+            self.chat.drained().await;
+        };
+        timeout(part * 5, emptied).await.ok();
+        // First the sessions without a connection, which would be refused one.
+        self.client_tasks.drain();
+        self.chat.refuse();
+        part
     }
 }
 

@@ -57,7 +57,7 @@ impl Chat {
 
     async fn check_hello(self: &Arc<Self>, hello: Hello) -> Result<Box<Admission>, Rejection> {
         let Hello { space, token, device, room, since, epoch, client } = hello;
-        if self.is_draining() {
+        if self.is_refusing() {
             return Err(Rejection::Draining);
         }
         if !self.has_space(&space) {

@@ -166,7 +166,7 @@ impl Chat {
         scopes: impl IntoIterator<Item = ApiScope>,
         items: usize,
     ) -> Result<(), Rejection> {
-        if self.is_draining() {
+        if self.is_refusing() {
             Err(Rejection::Draining)
         } else if !self.has_space(space) {
             Err(Rejection::UnknownSpace)

@@ -22,11 +22,18 @@ pub struct DrainPace {
 }
 
 impl Chat {
-    /// Rejects new connections from now on. Those that exist go on.
+    /// Begins the drain: a new connection is asked to return as soon as it is there, and those that
+    /// exist go on.
     pub fn drain(&self) {
         self.probes.record_drain();
         self.draining.store(true, Ordering::SeqCst);
+        self.drain_begun.cancel();
         self.hub.asks.end_waits();
+    }
+
+    /// Rejects new connections, sign-ins and requests of back ends from now on.
+    pub fn refuse(&self) {
+        self.refusing.store(true, Ordering::SeqCst);
     }
 
     /// Begins to close all connections, evenly and in random order, so that the clients do not
@@ -49,14 +56,29 @@ impl Chat {
         }
     }
 
-    /// Waits until all connections are closed. After [`drain`](Self::drain) none is added.
+    /// Waits until all connections are closed. After [`refuse`](Self::refuse) none is added.
     pub async fn drained(&self) {
         self.hub.connections.wait_until_empty().await;
+    }
+
+    /// Waits for the begin of the drain. Cancel-safe.
+    pub async fn draining(&self) {
+        self.drain_begun.cancelled().await;
     }
 
     /// Whether [`drain`](Self::drain) was called.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Whether [`refuse`](Self::refuse) was called.
+    pub fn is_refusing(&self) -> bool {
+        self.refusing.load(Ordering::SeqCst)
+    }
+
+    /// Whether this node drains without refusing anything: new sockets reach another process.
+    pub fn is_handing_over(&self) -> bool {
+        self.is_draining() && !self.is_refusing()
     }
 }
 

@@ -185,6 +185,8 @@ pub struct Chat {
     nodes: Arc<dyn Nodes>,
     webhooks: Option<Arc<Webhooks>>,
     draining: AtomicBool,
+    drain_begun: CancellationToken,
+    refusing: AtomicBool,
     probes: Probes,
     denial_queue: DenialQueue,
 }
@@ -237,6 +239,8 @@ impl Chat {
             nodes,
             webhooks,
             draining: AtomicBool::new(false),
+            drain_begun: CancellationToken::new(),
+            refusing: AtomicBool::new(false),
             probes: Probes::default(),
             denial_queue: DenialQueue::default(),
         };

@@ -61,7 +61,7 @@ impl Chat {
         space: &Space,
         credential: Credential,
     ) -> Result<SignedIn, Rejection> {
-        if self.is_draining() {
+        if self.is_refusing() {
             return Err(Rejection::Draining);
         }
         if !self.has_space(space) {

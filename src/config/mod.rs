@@ -214,6 +214,11 @@ impl Config {
         Sources::default().text(FILE, text).config()
     }
 
+    /// Whether clients connect to sockets that this process was given, and that outlive it.
+    pub fn inherits_sockets(&self) -> bool {
+        self.listen.iter().all(|it| *it == ListenAddress::Inherited)
+    }
+
     /// The limits in the form of the other layers.
     pub fn limits(&self) -> Limits {
         self.limits.to_domain()

@@ -1,5 +1,6 @@
 //! The transports: HTTP, Socket.IO and WebSocket. They translate and decide nothing.
 
+pub mod accept_pause;
 pub mod access_log;
 pub mod api;
 mod body;

@@ -16,6 +16,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::accept_pause::Unanswered;
+
 /// What a connection is doing, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -27,10 +29,18 @@ enum Phase {
     Busy,
 }
 
+/// What the parts of a connection share.
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Until the first answer.
+    unanswered: Option<Unanswered>,
+}
+
 /// The deadlines of one connection. The socket, the handler and the connection's task share it.
 #[derive(Clone, Debug)]
 pub(super) struct RequestClock {
-    phase: Arc<Mutex<Phase>>,
+    state: Arc<Mutex<State>>,
     head_wait_max: Duration,
     keep_alive_max: Duration,
 }
@@ -39,20 +49,32 @@ impl RequestClock {
     /// The clock of a connection that was just accepted: its first request is due.
     pub(super) fn start(head_wait_max: Duration, keep_alive_max: Duration) -> Self {
         let phase = Phase::Head(Instant::now() + head_wait_max);
-        Self { phase: Arc::new(Mutex::new(phase)), head_wait_max, keep_alive_max }
+        let state = Arc::new(Mutex::new(State { phase, unanswered: None }));
+        Self { state, head_wait_max, keep_alive_max }
+    }
+
+    /// Counts the connection as one without an answer until it has one.
+    pub(super) fn with_unanswered(self, unanswered: Option<Unanswered>) -> Self {
+        self.state.lock().unanswered = unanswered;
+        self
+    }
+
+    /// A request has its answer, whose body may follow.
+    pub(super) fn on_answer(&self) {
+        drop(self.state.lock().unanswered.take());
     }
 
     /// Bytes arrived. The first ones after an idle time begin the head of a request.
     pub(super) fn on_bytes(&self) {
-        let mut phase = self.phase.lock();
-        if let Phase::Idle(_) = *phase {
-            *phase = Phase::Head(Instant::now() + self.head_wait_max);
+        let mut state = self.state.lock();
+        if let Phase::Idle(_) = state.phase {
+            state.phase = Phase::Head(Instant::now() + self.head_wait_max);
         }
     }
 
     /// The head of a request is complete. The response ends the request.
     pub(super) fn begin_request(&self) {
-        *self.phase.lock() = Phase::Busy;
+        self.state.lock().phase = Phase::Busy;
     }
 
     /// Wraps the body of the response: the idle time begins when hyper drops it.
@@ -67,7 +89,7 @@ impl RequestClock {
     /// that time.
     pub(super) async fn expired(&self) {
         loop {
-            let (now, phase) = (Instant::now(), *self.phase.lock());
+            let (now, phase) = (Instant::now(), self.state.lock().phase);
             let next = match phase {
                 Phase::Idle(deadline) | Phase::Head(deadline) if deadline <= now => return,
                 Phase::Idle(deadline) | Phase::Head(deadline) => {
@@ -86,7 +108,7 @@ struct RequestEnd(RequestClock);
 
 impl Drop for RequestEnd {
     fn drop(&mut self) {
-        *self.0.phase.lock() = Phase::Idle(Instant::now() + self.0.keep_alive_max);
+        self.0.state.lock().phase = Phase::Idle(Instant::now() + self.0.keep_alive_max);
     }
 }
 

@@ -9,12 +9,12 @@
 mod address;
 mod preamble;
 mod proxy_header;
+mod serving;
 mod socket;
 
 use std::{
-    convert::Infallible,
     fmt,
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     sync::Arc,
     task::{Context, Poll},
@@ -23,23 +23,22 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::TokioTimer;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{debug, warn};
 
 pub use self::address::{BindError, BoundAddress};
-use self::{preamble::Preamble, socket::ListenSocket};
+use self::{preamble::Preamble, serving::ConnectionSettings, socket::ListenSocket};
 use super::{
+    accept_pause::AcceptPause,
     client_address::{SocketPeer, TrustedProxies},
-    request_clock::RequestClock,
-    socket::ClientSocket,
     socket_stream::SocketStream,
 };
 use crate::{
@@ -93,15 +92,6 @@ pub struct Listener {
     rejection_permits: Arc<Semaphore>,
 }
 
-/// What connections are served with. Clones are cheap.
-#[derive(Clone, Debug)]
-struct ConnectionSettings {
-    http: http1::Builder,
-    stall_max: Duration,
-    head_wait_max: Duration,
-    keep_alive_max: Duration,
-}
-
 impl fmt::Debug for Listener {
     /// Leaves out the certificates.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,6 +115,8 @@ impl Listener {
                 sockets.push((socket, BoundAddress { address, is_tls: false }));
             }
         }
+        let outlives = |it: &ListenAddress| *it == ListenAddress::Inherited;
+        let pause = addresses.iter().all(outlives).then(AcceptPause::default);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // `RequestClock` has the deadlines.
@@ -139,6 +131,7 @@ impl Listener {
                 stall_max: limits.write_stall_max,
                 head_wait_max: limits.request_head_wait_max,
                 keep_alive_max: limits.keep_alive_max,
+                pause,
             },
             announced_by: None,
             tls: None,
@@ -168,27 +161,42 @@ impl Listener {
         self.sockets.iter().map(|(_, address)| address.clone()).collect()
     }
 
+    /// What ends the accepting before the drain, if another process may accept on the same sockets.
+    pub fn pause(&self) -> Option<AcceptPause> {
+        self.connections.pause.clone()
+    }
+
     /// Answers requests with `handler` until the drain begins, and then closes the port. Each
     /// connection has its own task, which finishes the current request and then closes.
     pub async fn run<H: Handler>(self, handler: H, tasks: Tasks) {
+        self.accept(handler, &tasks).await;
+        // The sockets stay open after a pause, too.
+        tasks.draining().await;
+    }
+
+    /// Accepts connections until the pause or the drain.
+    async fn accept<H: Handler>(&self, handler: H, tasks: &Tasks) {
+        let pause = self.connections.pause.as_ref();
+        let _accepting = pause.map(AcceptPause::count);
         let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
         let mut next = 0;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = tasks.draining() => return,
+                () = paused(pause) => return,
                 accepted = poll_fn(|cx| self.poll_accept(&mut next, cx)) => accepted,
             };
             match accepted {
                 Ok(accepted) => {
-                    self.serve_or_reject(accepted, &handler, &tasks, &mut limit_log);
+                    self.serve_or_reject(accepted, &handler, tasks, &mut limit_log);
                 }
                 Err(error) if is_connection_error(&error) => (),
                 Err(error) => {
                     if accept_log.is_due() {
                         warn!(error = %error, "cannot accept connections for now");
                     }
-                    wait_to_retry(&tasks).await;
+                    wait_to_retry(tasks).await;
                 }
             }
         }
@@ -223,16 +231,21 @@ impl Listener {
             self.set_socket_options(&stream);
             let preamble = self.preamble(&stream, peer);
             let (connections, accepted) = (self.connections.clone(), (stream, permit, peer));
+            let unanswered = connections.pause.as_ref().map(AcceptPause::count);
             let (handler, owner) = (handler.clone(), tasks.clone());
             match preamble {
                 Some(preamble) => tasks.spawn("connection", async move {
                     let (stream, permit, peer) = accepted;
                     let read = Box::pin(preamble.read((stream, peer), &owner)).await;
                     if let Some((stream, peer)) = read {
-                        connections.serve((stream, permit, peer), handler, owner).await;
+                        let accepted = (stream, permit, peer);
+                        connections.serve(accepted, unanswered, handler, owner).await;
                     }
                 }),
-                None => tasks.spawn("connection", connections.serve(accepted, handler, owner)),
+                None => {
+                    let served = connections.serve(accepted, unanswered, handler, owner);
+                    tasks.spawn("connection", served);
+                }
             }
             return;
         }
@@ -280,60 +293,11 @@ impl Listener {
     }
 }
 
-impl ConnectionSettings {
-    /// Serves an accepted connection.
-    fn serve<H: Handler>(
-        self,
-        (stream, permit, peer): (SocketStream, OwnedSemaphorePermit, SocketPeer),
-        handler: H,
-        tasks: Tasks,
-    ) -> impl Future<Output = ()> + Send {
-        let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
-        let socket =
-            ClientSocket::new(stream, permit, self.stall_max, clock.clone(), tasks.clone());
-        serve(self.http, (socket, peer), clock, handler, tasks)
-    }
-}
-
-/// Serves HTTP on one socket until either side closes it or a deadline has passed.
-async fn serve<H: Handler>(
-    http: http1::Builder,
-    (socket, peer): (ClientSocket, SocketPeer),
-    clock: RequestClock,
-    handler: H,
-    tasks: Tasks,
-) {
-    let timed = service_fn(|request: Request<Incoming>| {
-        clock.begin_request();
-        let response = handler.handle(request, peer);
-        async { Ok::<_, Infallible>(response.await.map(|body| clock.time_body(body))) }
-    });
-    let connection = http.serve_connection(TokioIo::new(socket), timed).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => Some(ended),
-        () = clock.expired() => return debug!("a connection was idle or sent no request in time"),
-        () = tasks.draining() => None,
-    };
-    if let Some(ended) = ended {
-        return log_outcome(ended);
-    }
-    connection.as_mut().graceful_shutdown();
-    let ended = tokio::select! {
-        ended = connection => Some(ended),
-        () = tasks.overdue() => None,
-    };
-    if let Some(ended) = ended {
-        return log_outcome(ended);
-    }
-    debug!("a connection was cut at the end of the drain");
-}
-
-/// Aborted connections are normal, so they are logged at debug.
-fn log_outcome(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        debug!(error = %error, "a connection broke off");
+/// Waits for the begin of a pause.
+async fn paused(pause: Option<&AcceptPause>) {
+    match pause {
+        Some(pause) => pause.begun().await,
+        None => pending().await,
     }
 }
 

@@ -108,7 +108,8 @@ impl SocketIoTransport {
         let limits = Arc::new(chat.limits().clone());
         let registry = SessionRegistry::new();
         let (engine, io) = engine::build(&limits);
-        tasks.spawn("socketio sessions", registry::maintain(registry.clone(), tasks.clone()));
+        let maintained = registry::maintain(registry.clone(), Arc::clone(&chat), tasks.clone());
+        tasks.spawn("socketio sessions", maintained);
         let resources = Arc::new(SessionResources {
             limits: Arc::clone(&limits),
             tasks: tasks.clone(),
@@ -231,7 +232,7 @@ impl SocketIoTransport {
 
     /// Whether a new session may begin.
     fn check_capacity(&self) -> Result<(), Rejection> {
-        if self.context.chat.is_draining() {
+        if self.context.chat.is_refusing() {
             Err(Rejection::Draining)
         } else if self.context.registry.count() >= self.context.limits.connections_max {
             Err(Rejection::Unavailable)

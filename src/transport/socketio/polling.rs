@@ -20,7 +20,7 @@ use super::{
     request::{EngineRejection, SessionKey},
     session::{ClosePhase, EngineSession, Handshake},
 };
-use crate::transport::lanes::LaneWriter;
+use crate::{domain::CloseReason, transport::lanes::LaneWriter};
 
 /// How the wait of a poll ends.
 enum PollEnd {
@@ -77,6 +77,7 @@ impl SocketIoTransport {
             // In a box: most polls end before.
             None => Box::pin(wait_for_packets(session, sid, writer)).await,
         };
+        let is_last = self.is_last_poll(session).await;
         // Before anything is taken: the next poll proves that the client received it.
         in_progress.end_wait();
         let mut is_late = false;
@@ -112,6 +113,9 @@ impl SocketIoTransport {
             PollEnd::Engine(answer) => Some(answer),
             PollEnd::Frames => poll_engine_now(session, sid),
         };
+        if is_last && session.writer().waiting_bytes() == 0 {
+            session.tell_end();
+        }
         let Some(answer) = engine_answer else {
             let payload = poll_payload::of_frames(version, &frames);
             return Ok(EngineResponse::text(payload).into_response());
@@ -130,6 +134,17 @@ impl SocketIoTransport {
             }
         }
         Ok(EngineResponse::text(payload.into_bytes()).into_response())
+    }
+
+    /// Whether the next poll of a client reaches the process that follows: then the answer to this one
+    /// has all that is left, `closing` included.
+    async fn is_last_poll(&self, session: &EngineSession) -> bool {
+        let chat = &self.context.chat;
+        if !chat.is_handing_over() || session.close_phase() == ClosePhase::Open {
+            return false;
+        }
+        session.wait_closing().await;
+        matches!(session.close_reason(), Some(CloseReason::Draining { .. }))
     }
 }
 

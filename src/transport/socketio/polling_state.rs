@@ -221,12 +221,16 @@ impl PollingState {
         self.end.is_told
     }
 
+    /// Whether the session polls and had no request for this time.
+    pub(super) fn is_idle(&self, now: Instant, time: Duration) -> bool {
+        let idle = now.saturating_duration_since(self.last_request_at);
+        self.is_polling() && self.requests_in_progress == 0 && idle > time
+    }
+
     /// Whether the session had no request for so long that it cannot exist in the engine any more.
     /// `heartbeat_max` is the time in which the client has to answer a ping.
     pub(super) fn is_abandoned(&self, now: Instant, heartbeat_max: Duration) -> bool {
-        let idle = now.saturating_duration_since(self.last_request_at);
-        let is_idle = self.requests_in_progress == 0 && idle > heartbeat_max + ABANDONED_AFTER;
-        self.is_polling() && is_idle
+        self.is_idle(now, heartbeat_max + ABANDONED_AFTER)
     }
 }
 

@@ -14,10 +14,14 @@ use super::{
     registration::RegistrationTable,
     session::{ClosePhase, EngineSession, Handshake, SessionResources},
 };
-use crate::{domain::CloseReason, tasks::Tasks};
+use crate::{chat::Chat, domain::CloseReason, tasks::Tasks};
 
 /// The interval between two searches for abandoned polling sessions.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the next poll of a client is waited for at a takeover. It may have reached the other
+/// process.
+const POLL_WAIT_MAX: Duration = Duration::from_millis(300);
 
 /// The interval, on drain, between two searches for sessions that only the registry ends.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -53,6 +57,26 @@ impl SessionRegistry {
         self.table.find(sid)
     }
 
+    /// Aborts abandoned sessions until the server drains. At a takeover these are soon all those that
+    /// have not polled since they were closed.
+    async fn sweep(&self, chat: &Chat, tasks: &Tasks) {
+        let mut sweep = interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let (is_draining, is_taken_over) = (chat.is_draining(), chat.is_handing_over());
+            tokio::select! {
+                () = tasks.draining() => return,
+                () = chat.draining(), if !is_draining => sweep = interval(DRAIN_CHECK_INTERVAL),
+                _ = sweep.tick() => {}
+            }
+            for session in self.table.all() {
+                if session.is_abandoned() || (is_taken_over && session.is_left(POLL_WAIT_MAX)) {
+                    session.abort();
+                }
+            }
+        }
+    }
+
     /// The number of sessions that have not ended.
     pub(super) fn count(&self) -> usize {
         self.table.active()
@@ -64,20 +88,8 @@ impl SessionRegistry {
 ///
 /// On drain the chat closes its connections itself, at its own pace. This task closes the sessions
 /// without a connection: those that never entered a space, or have left all of them.
-pub(super) async fn maintain(registry: SessionRegistry, tasks: Tasks) {
-    let mut sweep = interval(SWEEP_INTERVAL);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = tasks.draining() => break,
-            _ = sweep.tick() => {}
-        }
-        for session in registry.table.all() {
-            if session.is_abandoned() {
-                session.abort();
-            }
-        }
-    }
+pub(super) async fn maintain(registry: SessionRegistry, chat: Arc<Chat>, tasks: Tasks) {
+    registry.sweep(&chat, &tasks).await;
     let mut check = interval(DRAIN_CHECK_INTERVAL);
     loop {
         // The phase decides, not the existence: the engine keeps some sessions after their end.

@@ -153,6 +153,7 @@ impl Stack {
     /// Refuses new connections, and closes the others at once.
     pub(super) async fn drain(&self) {
         self.chat.drain();
+        self.chat.refuse();
         let pace = DrainPace { closes_within: Duration::ZERO, returns_within: Duration::ZERO };
         self.chat.close_connections(pace).await;
     }

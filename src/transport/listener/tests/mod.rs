@@ -9,7 +9,8 @@ use axum::{
     response::Response,
     routing::get,
 };
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::{TcpStream, UnixStream},
@@ -18,6 +19,7 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::transport::socket::ClientSocket;
 
 mod proxies;
 
@@ -56,7 +58,10 @@ struct Server {
 
 impl Server {
     fn start(limits: &Limits, router: Router) -> Self {
-        let listener = Listener::bind(&[local()], 0o660, limits).unwrap();
+        Self::start_with(Listener::bind(&[local()], 0o660, limits).unwrap(), router)
+    }
+
+    fn start_with(listener: Listener, router: Router) -> Self {
         let (address, tasks) = (address_of(&listener), Tasks::new());
         tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
         Self { address, tasks }
@@ -354,4 +359,27 @@ async fn repeated_log_lines_are_throttled() {
 fn the_unavailable_response_has_the_right_content_length() {
     let (head, body) = UNAVAILABLE_RESPONSE.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+}
+
+#[tokio::test]
+async fn after_a_pause_open_connections_have_one_more_answer_and_new_ones_wait() {
+    let mut listener = Listener::bind(&[local()], 0o660, &Limits::default()).unwrap();
+    assert!(listener.pause().is_none(), "its socket ends with the process");
+    let pause = listener.connections.pause.insert(AcceptPause::default()).clone();
+    let server = Server::start_with(listener, Router::new().route("/", get(async || "hello")));
+    let mut silent = server.connect().await;
+    let mut kept = server.connect().await;
+    // The sockets are accepted in their order.
+    assert_eq!(kept.get().await, 200);
+    pause.begin();
+    assert!(pause.answered().now_or_never().is_none(), "one has sent nothing yet");
+    let mut late = server.connect().await;
+    late.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    for client in [&mut kept, &mut silent] {
+        assert_eq!(client.get().await, 200);
+        assert!(client.is_closed().await);
+    }
+    timeout(TEST_TIMEOUT, pause.answered()).await.expect("the end of the wait");
+    server.stop().await;
+    assert!(late.is_closed().await, "no answer: it was never accepted");
 }

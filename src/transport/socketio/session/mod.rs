@@ -20,6 +20,7 @@ use std::{
     fmt,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     task::Waker,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -334,6 +335,13 @@ impl EngineSession {
     /// Waits until the client is about to switch to the WebSocket.
     pub(super) async fn wait_switching(&self) {
         self.wait_until(|it| it.polling().is_some_and(PollingState::is_switching)).await;
+    }
+
+    /// Whether `closing` was sent to a client that polls, and it has not polled for this time.
+    pub(super) fn is_left(&self, time: Duration) -> bool {
+        let now = Instant::now();
+        self.close_phase() == ClosePhase::Closing
+            && self.with_polling(|it| it.is_idle(now, time)).unwrap_or(false)
     }
 
     /// Whether the session polls and had no request for so long that the engine has forgotten it.
