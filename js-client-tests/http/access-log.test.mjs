@@ -78,8 +78,15 @@ test("both wires and the API have lines, without tokens, cookies and keys", asyn
   const of = (path) => lines.filter((line) => line.path === path);
   assert.ok(of("/socket.io/").some(({ method, status }) => method === "POST" && status === 200));
   assert.deepEqual(
-    of("/ws").map(({ status }) => status),
-    [101],
+    of("/ws").map((line) => [line.status, line["connection.id"]]),
+    [[101, websocket.welcome.connection]],
+  );
+  // The session has no connection before its CONNECT.
+  const [first, ...others] = of("/socket.io/").map((line) => line["connection.id"]);
+  assert.equal(first, undefined);
+  assert.deepEqual(
+    [...new Set(others.filter((it) => it !== undefined))],
+    [polling.welcome.connection],
   );
   assert.deepEqual(
     of("/api/v1/rooms").map(({ status }) => status),

@@ -15,7 +15,9 @@ use super::{
     },
     session::{ClaimedIdentity, Session, SessionOrigin},
 };
-use crate::domain::{Channel, DeviceId, Guests, Place, Rejection, RoomName, Seq, Space};
+use crate::domain::{
+    Channel, ConnectionId, DeviceId, Guests, Place, Rejection, RoomName, Seq, Space,
+};
 
 /// The longest time in which a session is claimed again.
 const CLAIMS_TIME_MAX: Duration = Duration::from_secs(1);
@@ -98,6 +100,12 @@ impl Chat {
 }
 
 impl Admission {
+    /// The connection that the session will have.
+    pub fn connection(&mut self) -> ConnectionId {
+        let connections = &self.chat.hub.connections;
+        *self.origin.reserved.get_or_insert_with(|| connections.reserve())
+    }
+
     /// Begins the session that continues one of another node. From now on events arrive in `outbox`;
     /// the first one of an identified session is `welcome`, which the client does not need.
     pub async fn continue_session(

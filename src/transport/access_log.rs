@@ -2,9 +2,12 @@
 //!
 //! A line has the path without the query, which may have tokens and the ids of sessions, and no headers.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::body::Body;
@@ -13,6 +16,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::client_address::ClientAddress;
+use crate::domain::ConnectionId;
 
 /// The header with the id of a request, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +36,15 @@ struct RequestIds {
     last: AtomicU64,
 }
 
+/// The mark of a request whose answer names its connections: those of a session, or the one that it
+/// opens.
+#[derive(Clone, Copy, Debug)]
+struct NamesConnections;
+
+/// The ids of the connections that a request belongs to, as `welcome` has them. An answer carries them.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionNames(Box<str>);
+
 /// What the log says of a request when it was answered, or was given up.
 #[derive(Debug)]
 pub(super) struct LoggedRequest {
@@ -41,6 +54,7 @@ pub(super) struct LoggedRequest {
     address: ClientAddress,
     begun_at: Instant,
     status: Option<u16>,
+    connections: Option<Box<str>>,
 }
 
 impl AccessLog {
@@ -57,10 +71,11 @@ impl AccessLog {
     /// Begins to serve a request.
     pub(super) fn begin<B>(
         &self,
-        request: &Request<B>,
+        request: &mut Request<B>,
         address: ClientAddress,
     ) -> Option<Box<LoggedRequest>> {
         let ids = self.0.as_ref()?;
+        request.extensions_mut().insert(NamesConnections);
         let given = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id));
         let path = request.uri().path();
         // A path of `http` is ASCII.
@@ -72,7 +87,31 @@ impl AccessLog {
             address,
             begun_at: Instant::now(),
             status: None,
+            connections: None,
         }))
+    }
+}
+
+impl ConnectionNames {
+    /// These connections, if there are any.
+    pub(super) fn of(connections: impl IntoIterator<Item = ConnectionId>) -> Option<Self> {
+        let mut names = String::new();
+        for connection in connections {
+            let separator = if names.is_empty() { "" } else { "," };
+            // Writing to a text does not fail.
+            let _written = write!(names, "{separator}{connection}");
+        }
+        (!names.is_empty()).then(|| Self(names.into()))
+    }
+
+    /// Whether the answer to a request has to name its connections.
+    pub(super) fn are_wanted<B>(request: &Request<B>) -> bool {
+        request.extensions().get::<NamesConnections>().is_some()
+    }
+
+    /// Has an answer carry the names.
+    pub(super) fn add_to<B>(self, response: &mut Response<B>) {
+        response.extensions_mut().insert(self);
     }
 }
 
@@ -89,6 +128,8 @@ impl LoggedRequest {
     pub(super) fn answer(mut self, response: &mut Response<Body>) {
         response.headers_mut().insert(REQUEST_ID, self.id.clone());
         self.status = Some(response.status().as_u16());
+        let names = response.extensions_mut().remove::<ConnectionNames>();
+        self.connections = names.map(|it| it.0);
     }
 }
 
@@ -102,6 +143,7 @@ impl Drop for LoggedRequest {
             method = %self.method,
             path = &*self.path,
             status = self.status,
+            connection.id = self.connections.as_deref(),
             latency_ms,
             "request"
         );
@@ -133,6 +175,16 @@ mod tests {
         ] {
             assert_eq!(is_request_id(&HeaderValue::from_str(id).unwrap()), is_taken, "{id}");
         }
+    }
+
+    #[test]
+    fn connections_are_named_by_the_ids_of_their_clients() {
+        let names = |numbers: &[u64]| {
+            let ids = numbers.iter().copied().map(ConnectionId::from_raw);
+            ConnectionNames::of(ids).map(|it| it.0)
+        };
+        assert_eq!(names(&[]), None);
+        assert_eq!(names(&[1, 26]).as_deref(), Some("c1,c1a"));
     }
 
     #[test]

@@ -59,12 +59,12 @@ impl AdminGateway {
 impl Handler for AdminGateway {
     fn handle(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let mut router = self.router.clone();
         let address = ClientAddress::decide(peer, request.headers(), &TrustedProxies::none());
-        let logged = self.access_log.begin(&request, address);
+        let logged = self.access_log.begin(&mut request, address);
         async move {
             let answer = router.call(request).await;
             let mut response = answer.unwrap_or_else(|never| match never {});
@@ -124,7 +124,7 @@ impl Handler for Gateway {
             request.headers_mut().insert(cookie::FORWARDED_PROTO, https);
         }
         let address = ClientAddress::decide(peer, request.headers(), &self.proxies);
-        let logged = self.access_log.begin(&request, address);
+        let logged = self.access_log.begin(&mut request, address);
         // Only what this request needs: the future exists once per connection.
         let target = if SocketIoTransport::route(request.uri().path()).is_some() {
             Ok(Arc::clone(&self.socketio))

@@ -75,7 +75,7 @@ pub struct DrainGuard {
 /// The handshake data that a session keeps.
 #[derive(Debug)]
 pub(super) struct SessionOrigin {
-    /// The id of the connection, if a back end was told it.
+    /// The id of the connection, if somebody was told it before it is there.
     pub(super) reserved: Option<ConnectionId>,
     pub(super) space: Space,
     /// The requested default room.
@@ -151,6 +151,11 @@ impl Session {
             registration,
             asked_connection,
         }
+    }
+
+    /// The id of the connection on this node.
+    pub fn connection(&self) -> ConnectionId {
+        self.registration.id()
     }
 
     /// The user, once it is known.

@@ -31,7 +31,7 @@ use crate::{
         Session,
         ports::{ConnectionEnd, RequestMetrics},
     },
-    domain::CloseReason,
+    domain::{CloseReason, ConnectionId},
     wire::{
         recovery,
         socketio::{self as wire, Received, ReceivedPacket},
@@ -71,6 +71,8 @@ pub(super) struct NamespaceConnection {
     pub(super) close_reason: OnceLock<CloseReason>,
     /// How the connection ended by the report of the engine.
     pub(super) reported_end: SetOnce<ConnectionEnd>,
+    /// The connection in the chat, once it is there.
+    in_chat: OnceLock<ConnectionId>,
 }
 
 impl RecoveryIds {
@@ -100,6 +102,7 @@ impl NamespaceConnection {
             revoked: AtomicBool::new(false),
             close_reason: OnceLock::new(),
             reported_end: SetOnce::new(),
+            in_chat: OnceLock::new(),
         })
     }
 
@@ -123,6 +126,7 @@ impl NamespaceConnection {
     /// The step of a request is boxed: the task is as large as its largest step, and most of the time
     /// it waits.
     pub(super) async fn serve(self: &Arc<Self>, chat_session: &mut Session) {
+        self.in_chat.set(chat_session.connection()).ok();
         while let Some(queued) = self.inbox.next().await {
             self.session.release_requests(1, queued.bytes());
             Box::pin(self.handle(chat_session, queued)).await;
@@ -226,6 +230,10 @@ impl AttachedConnection for NamespaceConnection {
 
     fn is_connected(&self) -> bool {
         !self.inbox.is_pending()
+    }
+
+    fn in_chat(&self) -> Option<ConnectionId> {
+        self.in_chat.get().copied()
     }
 
     fn send_closing(&self, reason: CloseReason) {

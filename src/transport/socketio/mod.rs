@@ -73,8 +73,8 @@ use crate::{
     domain::{Limits, QueryTokens, Rejection, SpacePattern, WebSocketCompression},
     tasks::Tasks,
     transport::{
-        TransportParts, client_address::ClientAddress, client_info, cors::CrossOrigin, credentials,
-        subprotocol::Offer,
+        TransportParts, access_log::ConnectionNames, client_address::ClientAddress, client_info,
+        cors::CrossOrigin, credentials, subprotocol::Offer,
     },
 };
 
@@ -161,8 +161,9 @@ impl SocketIoTransport {
     {
         let query = request.uri().query().unwrap_or_default();
         let accepted = compression::accepted(request.headers());
-        let parser = parser_of(&request);
-        let response = match request::parse_request(parser, request.method(), query) {
+        let parsed = request::parse_request(parser_of(&request), request.method(), query);
+        let named = self.named_session(&request, &parsed);
+        let response = match parsed {
             Ok(EngineRequest::Poll(key)) => {
                 drop(request);
                 self.poll(key).await
@@ -170,8 +171,25 @@ impl SocketIoTransport {
             Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new), address)).await,
             Err(rejection) => Err(rejection),
         };
-        let response = response.unwrap_or_else(EngineRejection::into_response);
+        let mut response = response.unwrap_or_else(EngineRejection::into_response);
+        if let Some(session) = named {
+            name_connections(&session, &mut response);
+        }
         compression::compress(accepted, response).await
+    }
+
+    /// The session of a request, if the answer has to name its connections.
+    fn named_session<B>(
+        &self,
+        request: &Request<B>,
+        parsed: &Result<EngineRequest, EngineRejection>,
+    ) -> Option<Arc<EngineSession>> {
+        match parsed {
+            Ok(
+                EngineRequest::Poll(key) | EngineRequest::Post(key) | EngineRequest::Upgrade(key),
+            ) if ConnectionNames::are_wanted(request) => self.context.registry.find(key.sid),
+            _ => None,
+        }
     }
 
     async fn dispatch(
@@ -239,6 +257,14 @@ impl SocketIoTransport {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Has the answer to a request of a session name the connections of the session.
+fn name_connections(session: &EngineSession, response: &mut Response<Body>) {
+    let connections = session.connections();
+    if let Some(names) = ConnectionNames::of(connections.iter().filter_map(|it| it.in_chat())) {
+        names.add_to(response);
     }
 }
 

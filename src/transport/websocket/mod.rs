@@ -25,6 +25,7 @@ use tracing::{Instrument as _, Span, debug};
 use self::{close::SocketEnd, connection::Connection, encoding::Encoding, handshake::Handshake};
 use super::{
     TransportParts,
+    access_log::ConnectionNames,
     client_address::ClientAddress,
     client_info, credentials, deflate,
     lanes::Lanes,
@@ -97,8 +98,14 @@ impl WebSocketTransport {
             Ok(token) => self.chat.admit(Hello { token, ..hello }).await,
             Err(rejection) => Err(rejection),
         };
+        let mut names = None;
         let outcome = match admitted {
-            Ok(admission) => HandshakeOutcome::Admitted(admission, Arc::clone(&self.metrics)),
+            Ok(mut admission) => {
+                if ConnectionNames::are_wanted(&request) {
+                    names = ConnectionNames::of([admission.connection()]);
+                }
+                HandshakeOutcome::Admitted(admission, Arc::clone(&self.metrics))
+            }
             Err(rejection) => match format.refusal(&rejection) {
                 Some(reason) => HandshakeOutcome::Rejected(reason),
                 None => return reject(&rejection),
@@ -126,7 +133,11 @@ impl WebSocketTransport {
         };
         // Boxed, because `Tasks` would hold the future twice.
         self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
-        upgrade::switching_protocols_response(accept, chosen, agreement)
+        let mut response = upgrade::switching_protocols_response(accept, chosen, agreement);
+        if let Some(names) = names {
+            names.add_to(&mut response);
+        }
+        response
     }
 
     /// Reads a handshake, and chooses its subprotocol and its format.

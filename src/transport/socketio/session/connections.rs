@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::EngineSession;
 use crate::{
-    domain::CloseReason,
+    domain::{CloseReason, ConnectionId},
     transport::{
         lanes::frame,
         socketio::{connect_error, packet_check::JoinedSpaces, request::Parser},
@@ -36,6 +36,9 @@ pub(in crate::transport::socketio) trait AttachedConnection:
 
     /// Whether CONNECT is answered.
     fn is_connected(&self) -> bool;
+
+    /// The connection in the chat, once it is there.
+    fn in_chat(&self) -> Option<ConnectionId>;
 
     /// Sends `closing` to the client.
     fn send_closing(&self, reason: CloseReason);

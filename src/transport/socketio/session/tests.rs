@@ -14,7 +14,7 @@ use super::{
     state::{CloseStep, State},
 };
 use crate::{
-    domain::{CloseReason, Limits},
+    domain::{CloseReason, ConnectionId, Limits},
     transport::socketio::{
         polling_state::{PollingState, UpgradeState},
         session::{ReadPermit, state::FLUSH_WAIT_MAX},
@@ -70,6 +70,10 @@ impl AttachedConnection for Connection {
 
     fn is_connected(&self) -> bool {
         true
+    }
+
+    fn in_chat(&self) -> Option<ConnectionId> {
+        None
     }
 
     fn send_closing(&self, _reason: CloseReason) {}
