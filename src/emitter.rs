@@ -29,7 +29,7 @@ impl RedisEmitters {
     pub async fn run(self, chat: Arc<Chat>) {
         let Self { key, subscription } = self;
         let on_message = move |channel: &[u8], payload: &[u8]| {
-            if let Some(packet) = emitter::packet(&key, (channel, payload), chat.limits()) {
+            if let Some(packet) = emitter::packet(&key, (channel, payload), &chat.limits()) {
                 chat.apply_emitter_packet(packet);
             }
         };

@@ -8,7 +8,7 @@ use crate::{
     chat::{Backends, OnFailure, RegisteredBackend, ports::Backend},
     clock::{RandomIds, SystemClock},
     config::Config,
-    domain::{BackendName, Hook, Secret},
+    domain::{BackendName, EventRules, Hook, Secret},
     http_client::http_client,
     telemetry::metrics::ProcessMetrics,
 };
@@ -57,7 +57,13 @@ pub(super) fn open(
         all.push((settings.name.clone(), registered));
     }
     let backends = Backends::new(all);
-    match config.events.backends().find(|name| !backends.has(*name)) {
+    check_rules(&config.events, &backends)?;
+    Ok(backends)
+}
+
+/// Checks that the back ends which rules for events name are there.
+pub(super) fn check_rules(events: &EventRules, backends: &Backends) -> Result<(), AppError> {
+    match events.backends().find(|name| !backends.has(*name)) {
         Some(Some(name)) => {
             Err(error("events", format!("there is no back end {:?}", name.as_raw())))
         }
@@ -65,7 +71,7 @@ pub(super) fn open(
             let reason = "`to = \"backend\"` needs `backend`, unless there is exactly one back end";
             Err(error("events", reason.to_owned()))
         }
-        None => Ok(backends),
+        None => Ok(()),
     }
 }
 

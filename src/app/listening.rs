@@ -45,7 +45,7 @@ pub(super) fn listen(
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<Listening, AppError> {
     let bind = |key, addresses: &[ListenAddress]| {
-        let listener = Listener::bind(addresses, config.unix_socket_mode, chat.limits());
+        let listener = Listener::bind(addresses, config.unix_socket_mode, &chat.limits());
         listener.map_err(|error| AppError::Setting { key, reason: error.to_string() })
     };
     let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);

@@ -31,7 +31,7 @@ use tracing::info;
 use crate::{
     auth::{ApiKeyHash, HashedApiKeys, KeyTokens},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RequestRules, RetentionRules,
         WebhookTarget,
         ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
@@ -197,6 +197,7 @@ impl Server {
             api_keys,
             origins: Arc::clone(&origins),
             rooms: chat.room_rules(),
+            requests: chat.request_rules(),
             tokens: Arc::clone(&tokens),
             certificates: certificates.clone(),
             config: Mutex::new(Box::new(config.clone())),
@@ -320,7 +321,7 @@ impl Server {
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {
     ChatRules {
-        limits: config.limits(),
+        requests: Replaceable::new(request_rules(config)),
         guests: config.guests,
         guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
         guest_devices: config.token.guest_devices,
@@ -328,7 +329,6 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         spaces: config.spaces.clone(),
         clock_interval: (config.clock_secs > 0).then(|| Duration::from_secs(config.clock_secs)),
         rooms: Replaceable::new(config.rooms()),
-        events: config.events.clone(),
         emitters: if config.emitter.is_empty() { EmitterMode::Off } else { EmitterMode::On },
         retention: RetentionRules {
             entries_max: config.retention.entries(),
@@ -337,6 +337,11 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         },
         node,
     }
+}
+
+/// What requests are judged by.
+fn request_rules(config: &Config) -> RequestRules {
+    RequestRules { limits: Arc::new(config.limits()), events: config.events.clone() }
 }
 
 fn api_key_entries(config: &Config) -> impl Iterator<Item = (ApiKeyHash, ApiKey)> + use<'_> {

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
-use super::{AppError, Server, api_key_entries, origin_texts, setting_error};
+use super::{
+    AppError, Server, api_key_entries, backends, origin_texts, request_rules, setting_error,
+    tokens::other_keys,
+};
 use crate::{
-    auth::{HashedApiKeys, KeyTokens, Keys},
-    chat::Replaceable,
+    auth::{HashedApiKeys, KeyTokens},
+    chat::{Replaceable, RequestRules},
     config::{Changes, Config, Problems},
     domain::RoomRules,
     telemetry::LogFilter,
@@ -40,6 +43,7 @@ pub(super) struct LiveParts {
     pub(super) api_keys: Arc<HashedApiKeys>,
     pub(super) origins: Arc<Origins>,
     pub(super) rooms: Replaceable<RoomRules>,
+    pub(super) requests: Replaceable<RequestRules>,
     pub(super) tokens: Arc<KeyTokens>,
     pub(super) certificates: Option<Arc<Certificates>>,
     /// The settings that are in effect. In a box, because servers are moved.
@@ -52,13 +56,11 @@ impl Server {
     pub fn reload(&self, wanted: &Config) -> Result<Changes, AppError> {
         let mut running = self.live.config.lock();
         let changes = running.changes(wanted);
+        let mut next = running.clone();
+        next.take_live(wanted);
+        self.check_mixture(&next)?;
         // Files are read also if their names are the same: that is how keys are rotated.
-        let key_options = if changes.restart.contains(&"token.keys") {
-            &running.token.keys
-        } else {
-            &wanted.token.keys
-        };
-        let keys = Keys::read_files(key_options).map_err(setting_error("token.keys"))?;
+        let keys = other_keys(&next.token)?;
         let certificates = self.live.certificates.as_ref();
         let read = certificates.map_or(Ok(()), |it| it.reload());
         read.map_err(setting_error("tls.certificates"))?;
@@ -66,8 +68,20 @@ impl Server {
         self.live.api_keys.replace(api_key_entries(wanted));
         self.live.origins.replace(origin_texts(wanted));
         self.live.rooms.replace(wanted.rooms());
-        running.take_live(wanted, &changes);
+        if running.events != next.events || running.limits != next.limits {
+            self.live.requests.replace(request_rules(&next));
+        }
+        *running = next;
         Ok(changes)
+    }
+
+    /// Refuses new settings that do not fit to those that need a restart.
+    fn check_mixture(&self, next: &Config) -> Result<(), AppError> {
+        if let Some((key, reason)) = next.problems().into_iter().next() {
+            let reason = format!("{reason}, with the settings that need a restart");
+            return Err(AppError::Setting { key, reason });
+        }
+        backends::check_rules(&next.events, self.chat.backends())
     }
 
     /// Reads the settings again, and logs what came of it.

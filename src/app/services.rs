@@ -56,10 +56,7 @@ impl Services {
         if let Some(certificates) = certificates {
             spawn("certificates", Box::pin(certificates.watch()));
         }
-        for source in tokens.sources() {
-            let source = Arc::clone(source);
-            spawn("keys", Box::pin(async move { source.run().await }));
-        }
+        spawn("keys", Box::pin(async move { tokens.fetch_sets().await }));
     }
 }
 

@@ -1,8 +1,6 @@
 //! Opens the token engine that the settings describe.
 
-use std::{convert::Infallible, future::pending, path::PathBuf, sync::Arc, time::Duration};
-
-use futures_util::future::join_all;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{AppError, setting_error};
 use crate::{
@@ -26,7 +24,7 @@ pub fn check(config: &Config) -> Result<(), AppError> {
     } else if secret.is_empty() {
         auth::load_or_generate_key(&config.data).map_err(setting_error("data"))?;
     }
-    other_keys(config).map(drop)
+    other_keys(&config.token).map(drop)
 }
 
 /// Verifies `token` now. If the reason of a refusal may be a failed fetch of keys, the error has
@@ -41,23 +39,20 @@ pub fn verify_token(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let result = runtime.block_on(async {
-        let fetching = async {
-            join_all(tokens.sources().iter().map(|source| source.run())).await;
-            // Without a source, the join ends at once.
-            pending::<Infallible>().await
-        };
         tokio::select! {
-            result = tokens.verify(token, SystemClock.now()) => result,
-            never = fetching => match never {},
+            result = tokens.verify(token, SystemClock.now()) => Some(result),
+            () = tokens.fetch_sets() => None,
         }
     });
     // A pending DNS lookup is not awaited.
     runtime.shutdown_background();
+    let result = result.expect("fetching does not end");
     Ok(result.map_err(|reason| {
         let missing = missing_key_path(config).map(|path| {
             format!("there is no {}: no token is of the server's own key", path.display())
         });
-        let key_problems = tokens.sources().iter().filter_map(|source| source.fetch_error());
+        let sources = tokens.sources();
+        let key_problems = sources.iter().filter_map(|source| source.fetch_error());
         VerifyError { reason, key_problems: missing.into_iter().chain(key_problems).collect() }
     }))
 }
@@ -96,11 +91,11 @@ fn engine(
         audience: audience.iter().map(|it| it.as_str().into()).collect(),
         leeway: time::Duration::seconds(leeway_secs.cast_signed()),
     };
-    Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(other_keys(config)?, rules))
+    Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(other_keys(&config.token)?, rules))
 }
 
 /// The keys besides the server's own.
-fn other_keys(config: &Config) -> Result<Keys, AppError> {
-    let refresh = Duration::from_secs(config.token.jwks_refresh_secs);
-    Keys::open(&config.token.keys, refresh).map_err(setting_error("token.keys"))
+pub(super) fn other_keys(settings: &TokenSettings) -> Result<Keys, AppError> {
+    let refresh = Duration::from_secs(settings.jwks_refresh_secs);
+    Keys::open(&settings.keys, refresh).map_err(setting_error("token.keys"))
 }

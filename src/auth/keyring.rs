@@ -129,7 +129,8 @@ fn jwks_sources(
     let client = http_client(urls.iter().map(|url| url.scheme_str()))?;
     let sources = sites.into_iter().map(|site| {
         let fetch = HttpFetch::new(client.clone(), site.expose());
-        Arc::new(JwksSource::new(&site.to_string(), Box::new(fetch), refresh))
+        let source = JwksSource::new(&site.to_string(), Box::new(fetch), refresh);
+        Arc::new(source.of_site(site.clone()))
     });
     Ok(sources.collect())
 }

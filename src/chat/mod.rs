@@ -65,7 +65,8 @@ pub use self::{
     replaceable::Replaceable,
     request::{
         Answer, CustomPost, DirectoryRoom, Hello, ListRange, MemberPage, Receipt, Reply,
-        ReplyCallback, Request, RequestContext, RoomMember, RoomPage, RoomPost, UserPresence,
+        ReplyCallback, Request, RequestContext, RequestRules, RoomMember, RoomPage, RoomPost,
+        UserPresence,
     },
     revocations::{ListedRevocation, Revocation, RevokedTokens},
     room_changes::RoomChange,
@@ -90,8 +91,7 @@ use self::{
     webhooks::{PresenceRecorder, SenderParts, Webhooks},
 };
 use crate::domain::{
-    DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules,
-    SpacePattern,
+    DevicePolicy, EmitterMode, GuestDevices, Guests, Limits, NodeId, RoomRules, SpacePattern,
 };
 
 /// The engines and rules of a chat.
@@ -124,8 +124,8 @@ pub struct ChatParts {
 /// The operator's settings.
 #[derive(Clone, Debug)]
 pub struct ChatRules {
-    /// The size limits.
-    pub limits: Limits,
+    /// The size limits, and the rules for events.
+    pub requests: Replaceable<RequestRules>,
     /// Whether clients may connect without a token.
     pub guests: Guests,
     /// How long a guest's token is valid.
@@ -138,8 +138,6 @@ pub struct ChatRules {
     pub spaces: Vec<SpacePattern>,
     /// The rooms and their access rules.
     pub rooms: Replaceable<RoomRules>,
-    /// What happens to events that are not in the built-in vocabulary.
-    pub events: EventRules,
     /// Whether back ends publish through Redis.
     pub emitters: EmitterMode,
     /// How often connections in a room receive the event `clock`. `None`: never.
@@ -205,7 +203,8 @@ impl Chat {
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let webhooks = webhooks.map(|parts| Arc::new(Webhooks::new(parts, Arc::clone(&clock))));
         let webhook_rules = webhooks.as_ref().map(|it| Arc::clone(&it.rules));
-        let hub = Hub::observed(rules.limits.clone(), publisher, webhook_rules, &metrics);
+        let limits = Arc::clone(&rules.requests.get().limits);
+        let hub = Hub::observed((*limits).clone(), publisher, webhook_rules, &metrics);
         let parts = ClusterParts {
             hub: Arc::clone(&hub),
             bus,
@@ -222,7 +221,7 @@ impl Chat {
             webhooks: webhooks.clone(),
             clock: Arc::clone(&clock),
         };
-        let (journal, writer) = Journal::new(&rules.limits, writer_parts);
+        let (journal, writer) = Journal::new(&limits, writer_parts);
         let chat = Self {
             store,
             tokens,
@@ -259,8 +258,18 @@ impl Chat {
     }
 
     /// The size limits.
-    pub fn limits(&self) -> &Limits {
-        &self.rules.limits
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.rules.requests.get().limits)
+    }
+
+    /// What requests are judged by, which may be replaced.
+    pub fn request_rules(&self) -> Replaceable<RequestRules> {
+        self.rules.requests.clone()
+    }
+
+    /// The back ends.
+    pub fn backends(&self) -> &Backends {
+        &self.backends
     }
 
     /// The rules of rooms, which may be replaced.

@@ -16,21 +16,20 @@ use super::{
 };
 use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Conversation, DevicePolicy, EmitterMode, Entry, EventRules,
-    GuestDevices, Guests, Limits, MessageId, MessageKind, NodeId, Place, Position, RoomName,
-    RoomRules, Seq, Space, Typing, UserName,
+    Act, Body, CloseReason, Content, Conversation, DevicePolicy, EmitterMode, Entry, GuestDevices,
+    Guests, MessageId, MessageKind, NodeId, Place, Position, RoomName, RoomRules, Seq, Space,
+    Typing, UserName,
 };
 
 /// The rules of a node with this id.
 pub(crate) fn rules(node: NodeId) -> ChatRules {
     ChatRules {
-        limits: Limits::default(),
+        requests: Replaceable::default(),
         guests: Guests::On,
         guest_lifetime: Duration::from_mins(10),
         guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
-        events: EventRules::default(),
         emitters: EmitterMode::Off,
         clock_interval: None,
         rooms: Replaceable::new(RoomRules::default()),

@@ -214,6 +214,12 @@ impl Config {
         Sources::default().text(FILE, text).config()
     }
 
+    /// What is wrong with these settings as a whole: the key, and the reason. Nothing with those of a
+    /// file, but perhaps with the mixture that a reload makes.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        check::problems(self)
+    }
+
     /// Whether clients connect to sockets that this process was given, and that outlive it.
     pub fn inherits_sockets(&self) -> bool {
         self.listen.iter().all(|it| *it == ListenAddress::Inherited)

@@ -146,6 +146,34 @@ async fn can_connect(server: &TestServer, wire: Wire, token: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_reload_takes_over_another_site() {
+    let (one, two) = (JwksServer::start().await, JwksServer::start().await);
+    one.publish(&[OLD]);
+    two.publish(&[NEW]);
+    let server = TestServer::with(|config| one.configure(config)).await;
+    assert!(can_connect(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    assert!(!can_connect(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    let changes = server
+        .reload(|config| {
+            one.configure(config);
+            let keys = config.token.keys.clone();
+            two.configure(config);
+            config.token.keys.extend(keys);
+        })
+        .unwrap();
+    assert_eq!((changes.live, changes.restart), (vec!["token.keys"], vec![]));
+    for key in [OLD, NEW] {
+        assert!(can_connect(&server, Wire::SocketIo, &key.token("ann")).await);
+    }
+    server.reload(|config| two.configure(config)).unwrap();
+    assert!(!can_connect(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    assert!(can_connect(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    server.stop().await;
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
 async fn the_first_connection_waits_for_the_keys() {
     let site = JwksServer::start().await;
     site.publish(&[OLD]);

@@ -12,7 +12,7 @@ use roomcast::{
 use serde_json::json;
 
 use crate::{
-    clients::{Client, ConnectOptions, Wire, raw::Raw},
+    clients::{Client, ConnectOptions, Wire, engine::Polling, raw::Raw},
     harness::TestServer,
 };
 
@@ -34,6 +34,8 @@ fn reload(server: &TestServer, text: &str) -> Changes {
             config.rooms = wanted.rooms;
             config.token.keys = wanted.token.keys;
             config.clock_secs = wanted.clock_secs;
+            config.limits = wanted.limits;
+            config.events = wanted.events;
         })
         .unwrap()
 }
@@ -102,6 +104,88 @@ async fn keys_of_tokens_change_for_those_who_connect_next() {
     reload(&server, "");
     assert_eq!(refusal().await.as_deref(), Some("unauthorized"));
     ann.post("until the token expires").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn limits_of_requests_change_for_all_connections() {
+    for wire in Wire::ALL {
+        let server = TestServer::start().await;
+        let mut ann = Client::named(&server, wire, "ann").await;
+        for text in ["one", "two"] {
+            ann.post(text).await;
+        }
+        let changes = reload(&server, "[limits]\nhistory_messages_max = 1\nrooms_per_user_max = 1");
+        let live = ["limits.rooms_per_user_max", "limits.history_messages_max"];
+        assert_eq!((changes.live, changes.restart), (live.to_vec(), vec![]));
+        let page = ann.ask("history", json!({ "limit": 2 })).await;
+        assert_eq!(page["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(ann.refusal("join", json!({ "room": "other" })).await, "too_many_rooms");
+        reload(&server, "[limits]\nmessages_burst_max = 1\nmessages_per_second_max = 1");
+        ann.ask("join", json!({ "room": "other" })).await;
+        let last = async |ann: &mut Client| ann.ask("send message", "x").await["code"].clone();
+        // The first one may be within the pace.
+        last(&mut ann).await;
+        assert_eq!(last(&mut ann).await, "too_fast");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn limits_of_connections_change_for_those_that_begin_next() {
+    let server = TestServer::start().await;
+    let limits = async |wire| {
+        let options = ConnectOptions::new().token(&server.token("ann", &[]));
+        let mut client = Client::open(&server, wire, options).await.unwrap();
+        client.next("welcome").await["limits"]["roomsMax"].clone()
+    };
+    for wire in Wire::ALL {
+        reload(&server, "[limits]\nrooms_per_user_max = 7");
+        assert_eq!(limits(wire).await, 7);
+        reload(&server, "");
+        assert_ne!(limits(wire).await, 7);
+    }
+    let polling = async || Polling::open(&server).await;
+    let mut before = polling().await;
+    reload(&server, "[limits]\ninbox_requests_max = 1");
+    let mut after = polling().await;
+    let two = "40\x1e40";
+    assert_eq!(before.post(two).await.status, 200);
+    assert_eq!(after.post(two).await.status, 413);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn rules_for_events_change_for_all_connections() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    assert_eq!(ann.refusal("move", json!({})).await, "unknown_event");
+    let changes = reload(&server, "events = [{ name = 'move', to = 'nobody' }]");
+    assert_eq!((changes.live, changes.restart), (vec!["events"], vec![]));
+    assert_eq!(ann.ask("move", json!({})).await["ok"], true);
+    reload(&server, "");
+    assert_eq!(ann.refusal("move", json!({})).await, "unknown_event");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_to_the_settings_of_the_start_changes_nothing() {
+    let server = TestServer::start().await;
+    for (text, key) in [
+        // The running server has larger bodies.
+        ("[limits]\nbody_bytes_max = 1000\noutbox_bytes_max = 10000", "limits.outbox_bytes_max"),
+        ("events = [{ name = 'buy', to = 'backend', backend = 'shop' }]", "events"),
+    ] {
+        let wanted = Config::from_toml(text).unwrap();
+        let failed = server.reload(|config| {
+            config.origins = Config::from_toml(&format!("origins = [\"{SITE}\"]")).unwrap().origins;
+            config.limits = wanted.limits;
+            config.events = wanted.events;
+        });
+        let message = failed.unwrap_err().to_string();
+        assert!(message.contains(key), "{message}");
+        assert_eq!(connected(&server).await, 403);
+    }
     server.stop().await;
 }
 

@@ -15,7 +15,10 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::keys::{InvalidKeySet, Key, parse_key_set};
+use super::{
+    jwks_url::JwksUrl,
+    keys::{InvalidKeySet, Key, parse_key_set},
+};
 
 pub(super) use self::http::HttpFetch;
 
@@ -72,6 +75,8 @@ pub(super) enum RefreshMode {
 /// The keys of a site.
 pub struct JwksSource {
     name: Box<str>,
+    /// The whole address, to be found again when the settings are reloaded.
+    site: Option<JwksUrl>,
     fetch: Box<dyn Fetch>,
     refresh: Duration,
     state: watch::Sender<JwksState>,
@@ -104,7 +109,17 @@ impl JwksSource {
             requested_at: None,
             fetch_error: None,
         });
-        Self { name: name.into(), fetch, refresh, state }
+        Self { name: name.into(), site: None, fetch, refresh, state }
+    }
+
+    /// The same with its address.
+    pub(super) fn of_site(self, site: JwksUrl) -> Self {
+        Self { site: Some(site), ..self }
+    }
+
+    /// Whether another source has the same address.
+    pub(super) fn is_same_site(&self, other: &Self) -> bool {
+        self.site.is_some() && self.site == other.site
     }
 
     /// Fetches at once and then periodically. Does not end. Cancel-safe.

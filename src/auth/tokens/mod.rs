@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
 use time::{Duration, OffsetDateTime};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tracing::debug;
 
 use self::{claims::Signer, parts::TokenParts};
@@ -42,6 +42,9 @@ pub struct TokenRules {
     pub leeway: Duration,
 }
 
+/// The sets of keys that sites publish.
+type Sources = Arc<[Arc<JwksSource>]>;
+
 /// Issues and verifies tokens. Clones share the keys.
 #[derive(Clone)]
 pub struct KeyTokens {
@@ -49,7 +52,8 @@ pub struct KeyTokens {
     own: Key,
     /// The keys of other issuers that do not change by themselves.
     fixed: Replaceable<Vec<Key>>,
-    sources: Vec<Arc<JwksSource>>,
+    /// The sets that are fetched. Replaced as a whole.
+    sources: Arc<watch::Sender<Sources>>,
     rules: Arc<TokenRules>,
     clock: Arc<dyn Clock>,
 }
@@ -67,7 +71,7 @@ impl KeyTokens {
             signing: EncodingKey::from_secret(secret.expose()),
             own: Key::own(secret),
             fixed: Replaceable::default(),
-            sources: Vec::new(),
+            sources: Arc::new(watch::Sender::new(Arc::default())),
             rules: Arc::default(),
             clock,
         }
@@ -77,18 +81,44 @@ impl KeyTokens {
     #[must_use]
     pub fn with(self, others: Keys, rules: TokenRules) -> Self {
         let Keys { fixed, sources } = others;
+        let sources = Arc::new(watch::Sender::new(sources.into()));
         Self { fixed: Replaceable::new(fixed), sources, rules: Arc::new(rules), ..self }
     }
 
-    /// Replaces the keys of other issuers that do not change by themselves. Connections live until their
-    /// tokens expire.
-    pub fn replace_keys(&self, fixed: Vec<Key>) {
+    /// Replaces the keys of other issuers. A set that is fetched already stays. Connections live until
+    /// their tokens expire.
+    pub fn replace_keys(&self, others: Keys) {
+        let Keys { fixed, sources } = others;
         self.fixed.replace(fixed);
+        let running = self.sources();
+        let kept = |new: Arc<JwksSource>| {
+            running.iter().find(|it| it.is_same_site(&new)).map_or(new, Arc::clone)
+        };
+        let wanted: Sources = sources.into_iter().map(kept).collect();
+        let is_same = wanted.len() == running.len()
+            && wanted.iter().zip(running.iter()).all(|(new, old)| Arc::ptr_eq(new, old));
+        if !is_same {
+            self.sources.send_replace(wanted);
+        }
     }
 
-    /// The sets of keys that have to be fetched by [`JwksSource::run`].
-    pub fn sources(&self) -> &[Arc<JwksSource>] {
-        &self.sources
+    /// Fetches the sets of keys at once and then periodically. Does not end. Cancel-safe.
+    pub async fn fetch_sets(&self) {
+        let mut changes = self.sources.subscribe();
+        loop {
+            let sources = Arc::clone(&changes.borrow_and_update());
+            let fetching = join_all(sources.iter().map(|it| it.run()));
+            tokio::select! {
+                // Not an end: without a source the join is complete.
+                _ended = fetching, if !sources.is_empty() => (),
+                changed = changes.changed() => changed.expect("this has a sender"),
+            }
+        }
+    }
+
+    /// The sets of keys that are fetched.
+    pub fn sources(&self) -> Sources {
+        Arc::clone(&self.sources.borrow())
     }
 
     /// Verifies `token` at `now`.
@@ -120,7 +150,8 @@ impl KeyTokens {
         if signed_by(&self.own) {
             return Ok(Signer::Own);
         }
-        let fetched = || self.sources.iter().map(|source| source.keys());
+        let sources = self.sources();
+        let fetched = || sources.iter().map(|source| source.keys());
         if self.fixed.get().iter().any(&mut signed_by)
             || fetched().any(|set| set.iter().any(&mut signed_by))
         {
@@ -137,13 +168,13 @@ impl KeyTokens {
     /// Returns "temporarily unavailable" instead of a refusal while keys were never fetched:
     /// otherwise a restart would sign users out for as long as their site is down.
     fn unless_keys_missing(&self, refused: TokenError) -> TokenError {
-        let complete = self.sources.iter().all(|source| source.is_loaded());
+        let complete = self.sources().iter().all(|source| source.is_loaded());
         if complete { refused } else { TokenError::KeysNotLoaded }
     }
 
     /// Whether a fetch may bring the key of this token, and whether it may be requested.
     fn refresh_mode(&self, parts: &TokenParts<'_>) -> Option<RefreshMode> {
-        let sources = &self.sources;
+        let sources = self.sources();
         // Sets hold only public keys.
         if sources.is_empty() || parts.algorithm.family() == AlgorithmFamily::Hmac {
             return None;
@@ -159,7 +190,8 @@ impl KeyTokens {
 
     /// Waits until the sets are up to date, or until the timeout.
     async fn wait_for_refresh(&self, mode: RefreshMode) {
-        let all = join_all(self.sources.iter().map(|source| source.wait_for_refresh(mode)));
+        let sources = self.sources();
+        let all = join_all(sources.iter().map(|source| source.wait_for_refresh(mode)));
         if timeout(KEYS_WAIT_MAX, all).await.is_err() {
             debug!("token key fetch wait timed out");
         }

@@ -4,6 +4,7 @@ mod answer;
 mod custom;
 mod list;
 mod pending_reply;
+mod rules;
 
 use crate::domain::{
     AskId, Body, DeviceId, Epoch, EventAction, EventRules, Limits, MessageId, Muted, NameQuery,
@@ -15,6 +16,7 @@ pub use self::{
     answer::{Answer, Receipt, UserPresence},
     custom::CustomPost,
     list::{DirectoryRoom, ListRange, MemberPage, RoomMember, RoomPage},
+    rules::RequestRules,
 };
 use super::ports::{ClientInfo, PageRange};
 

@@ -126,7 +126,7 @@ impl Session {
         let (rules, room) = (&self.chat.rules, self.origin.default_room());
         if rules.guests == Guests::On
             && (rules.emitters == EmitterMode::On
-                || rules.events.have_passing_events(&self.origin.space))
+                || rules.requests.get().events.have_passing_events(&self.origin.space))
             && self.anonymous_role(&room).is_some()
         {
             let place = Place::room(&self.origin.space, &room);

@@ -34,7 +34,7 @@ use self::{
     held::HeldPosts,
 };
 use super::{
-    Chat, ChatRules, ReplyCallback, Request, RequestContext,
+    Chat, ReplyCallback, Request, RequestContext, RequestRules,
     fault::unavailable,
     hub::{AskedConnection, ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
     ports::{Claims, Outbox},
@@ -164,9 +164,14 @@ impl Session {
     }
 
     /// What the meaning of this session's requests depends on.
-    pub fn request_context(&self) -> RequestContext<'_> {
-        let ChatRules { limits, events, .. } = &self.chat.rules;
+    pub fn request_context<'a>(&'a self, rules: &'a RequestRules) -> RequestContext<'a> {
+        let RequestRules { limits, events } = rules;
         RequestContext { limits, events, space: &self.origin.space }
+    }
+
+    /// What the next request is judged by.
+    pub fn request_rules(&self) -> Arc<RequestRules> {
+        self.chat.rules.requests.get()
     }
 
     /// Handles one request. `answer` is called exactly once; for a message, once it is on disk. A
@@ -257,7 +262,7 @@ impl Session {
     }
 
     fn check_rate(&mut self) -> Result<(), Rejection> {
-        self.rate_limiter.acquire(self.chat.hub.now(), self.chat.rules.limits.message_pace())
+        self.rate_limiter.acquire(self.chat.hub.now(), self.chat.limits().message_pace())
     }
 
     /// The named room, or the default room.

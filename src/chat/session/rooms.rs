@@ -147,7 +147,7 @@ impl Session {
 
     pub(super) fn group_list(&self, room: Option<RoomName>) -> Reply {
         let room = self.room_or_default(room);
-        let (users, count) = self.room(&room)?.0.users(self.chat.limits());
+        let (users, count) = self.room(&room)?.0.users(&self.chat.limits());
         Ok(Answer::Users { room, users, count })
     }
 
@@ -160,7 +160,7 @@ impl Session {
         let limits = self.chat.limits();
         loop {
             let (status, full_outboxes) =
-                live_room.catch_up(self.registration.id(), cursor, limits);
+                live_room.catch_up(self.registration.id(), cursor, &limits);
             hub::close_slow_readers(full_outboxes);
             match status {
                 ReplayStatus::Live | ReplayStatus::NotAttached => return Ok(()),
@@ -193,7 +193,7 @@ impl Session {
             let page = self.chat.store.page(live_room.place(), PageRange::Newest, newest).await;
             page.map(|page| page.entries)
         };
-        live_room.warm(limits, read).await.map_err(|fault| unavailable(&fault))
+        live_room.warm(&limits, read).await.map_err(|fault| unavailable(&fault))
     }
 
     /// Sends a page of entries after the cursor from the store. Returns the new cursor.

@@ -56,7 +56,7 @@ async fn perform(
     JsonBody(body): JsonBody<BODY_BYTES_MAX>,
     list: ApiList,
 ) -> Result<JsonText, ApiFailure> {
-    let request = api::request(list, &body, chat.limits())?;
+    let request = api::request(list, &body, &chat.limits())?;
     let results = chat.perform_for_api(&key, request).await?;
     Ok(JsonText(api::results(&results)))
 }

@@ -40,7 +40,7 @@ async fn ask(
     Authorized(key): Authorized,
     JsonBody(body): JsonBody<BODY_BYTES_MAX>,
 ) -> Result<JsonText, ApiFailure> {
-    let request = api::ask_request(&body, chat.limits())?;
+    let request = api::ask_request(&body, &chat.limits())?;
     let outcome = chat.ask_for_api(&key, request).await?;
     Ok(JsonText(api::ask_outcome(&outcome)))
 }

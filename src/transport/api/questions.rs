@@ -82,7 +82,7 @@ async fn answer(
     RawQuery(query): RawQuery,
     parse: ParseQuestion,
 ) -> Result<JsonText, ApiFailure> {
-    let question = parse(&query.unwrap_or_default(), chat.limits())?;
+    let question = parse(&query.unwrap_or_default(), &chat.limits())?;
     let answer = chat.answer_for_api(&key, question).await?;
     Ok(JsonText(api::answer(&answer)))
 }

@@ -86,6 +86,11 @@ impl LaneWriter {
         taken
     }
 
+    /// The limits of the queue, and of its owner.
+    pub(in crate::transport) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
     /// The bytes that wait for the client.
     pub(in crate::transport) fn waiting_bytes(&self) -> usize {
         self.queue.lock().bytes()

@@ -156,8 +156,10 @@ impl NamespaceConnection {
         let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
-        let context = chat_session.request_context();
+        let rules = chat_session.request_rules();
+        let context = chat_session.request_context(&rules);
         let received = wire::received(&text, ack, &attachments, context);
+        drop(rules);
         drop(text);
         let ReceivedPacket { kind, ack, request } = match received {
             Received::Packet(packet) => packet,

@@ -105,17 +105,12 @@ impl SocketIoTransport {
     /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
         let TransportParts { origins, in_query, compression, tasks, lanes } = parts;
-        let limits = Arc::new(chat.limits().clone());
+        let limits = chat.limits();
         let registry = SessionRegistry::new();
         let (engine, io) = engine::build(&limits);
         let maintained = registry::maintain(registry.clone(), Arc::clone(&chat), tasks.clone());
         tasks.spawn("socketio sessions", maintained);
-        let resources = Arc::new(SessionResources {
-            limits: Arc::clone(&limits),
-            tasks: tasks.clone(),
-            engine,
-            lanes,
-        });
+        let resources = Arc::new(SessionResources { tasks: tasks.clone(), engine, lanes });
         let recovery = RecoveryTable::new(Arc::clone(&limits));
         if recovery.is_enabled() {
             chat.serve_transfers(Arc::<RecoveryTable>::clone(&recovery));
@@ -244,8 +239,8 @@ impl SocketIoTransport {
         handshake: Handshake,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let resources = Arc::clone(&self.resources);
-        self.context.registry.create_session(handshake, resources, polling)
+        let parts = (Arc::clone(&self.resources), self.context.chat.limits());
+        self.context.registry.create_session(handshake, parts, polling)
     }
 
     /// Whether a new session may begin.

@@ -14,7 +14,11 @@ use super::{
     registration::RegistrationTable,
     session::{ClosePhase, EngineSession, Handshake, SessionResources},
 };
-use crate::{chat::Chat, domain::CloseReason, tasks::Tasks};
+use crate::{
+    chat::Chat,
+    domain::{CloseReason, Limits},
+    tasks::Tasks,
+};
 
 /// The interval between two searches for abandoned polling sessions.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,11 +46,10 @@ impl SessionRegistry {
     pub(super) fn create_session(
         &self,
         handshake: Handshake,
-        resources: Arc<SessionResources>,
+        parts: (Arc<SessionResources>, Arc<Limits>),
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let session =
-            self.table.register(|it| EngineSession::new(handshake, resources, polling, it));
+        let session = self.table.register(|it| EngineSession::new(handshake, parts, polling, it));
         let owner: Weak<EngineSession> = Arc::downgrade(&session);
         session.writer().set_owner(owner);
         session

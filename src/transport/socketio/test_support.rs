@@ -23,13 +23,13 @@ use crate::{
     auth::KeyTokens,
     bus::{LocalBus, MemoryBus},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, DrainPace, Replaceable, RequestRules, RetentionRules,
         ports::{Bus, NoApiKeys, NoMetrics, Nodes, Store},
     },
     clock::{RandomIds, SystemClock},
     domain::{
-        DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId, QueryTokens,
-        RoomRules, Secret, SpacePattern, WebSocketCompression,
+        DevicePolicy, EmitterMode, GuestDevices, Guests, Limits, NodeId, QueryTokens, RoomRules,
+        Secret, SpacePattern, WebSocketCompression,
     },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
@@ -121,13 +121,15 @@ impl Stack {
             api_keys: Arc::new(NoApiKeys),
             webhooks: None,
             rules: ChatRules {
-                limits,
+                requests: Replaceable::new(RequestRules {
+                    limits: Arc::new(limits),
+                    ..RequestRules::default()
+                }),
                 guests: Guests::On,
                 guest_lifetime: Duration::from_hours(1),
                 guest_devices: GuestDevices::Accepted,
                 devices: DevicePolicy::Many,
                 spaces: spaces.to_vec(),
-                events: EventRules::default(),
                 emitters: EmitterMode::Off,
                 clock_interval: None,
                 rooms: Replaceable::new(RoomRules::default()),

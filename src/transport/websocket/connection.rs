@@ -218,12 +218,15 @@ async fn handle_frame(
     outbox: &Arc<WebSocketOutbox>,
     metrics: &Arc<RequestMetrics>,
 ) -> Result<(), SocketEnd> {
+    let rules = session.request_rules();
     if let Some(translator) = outbox.format().translator() {
-        let steps = translator.frame(message, session.request_context());
+        let steps = translator.frame(message, session.request_context(&rules));
+        drop(rules);
         return steps::perform(steps, session, translator, (outbox, metrics)).await;
     }
-    let context = session.request_context();
+    let context = session.request_context(&rules);
     let RequestFrame { kind, ack, request } = outbox.format().request(message, context);
+    drop(rules);
     let Some(unanswered) = outbox.count_request() else { return Ok(()) };
     if let Err(rejection) = &request {
         debug!(event = ?kind.sent_name(), %rejection, "request refused");

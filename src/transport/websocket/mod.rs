@@ -38,7 +38,7 @@ use crate::{
         Admission, Chat, Hello,
         ports::{ClientInfo, RequestMetrics, Wire},
     },
-    domain::{CloseReason, Limits, QueryTokens, Rejection, WebSocketCompression},
+    domain::{CloseReason, QueryTokens, Rejection, WebSocketCompression},
     tasks::Tasks,
     wire::PathRule,
 };
@@ -47,7 +47,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct WebSocketTransport {
     chat: Arc<Chat>,
-    limits: Arc<Limits>,
     origins: Arc<Origins>,
     in_query: QueryTokens,
     tasks: Tasks,
@@ -69,9 +68,8 @@ impl WebSocketTransport {
     /// A transport that admits clients to `chat`, at `/ws` and at the paths of these rules.
     pub fn new(chat: Arc<Chat>, parts: TransportParts, paths: &[PathRule]) -> Self {
         let TransportParts { origins, in_query, compression, tasks, lanes } = parts;
-        let limits = Arc::new(chat.limits().clone());
         let (metrics, paths) = (Arc::new(chat.request_metrics(Wire::WebSocket)), paths.into());
-        Self { chat, limits, origins, in_query, tasks, lanes, metrics, paths, compression }
+        Self { chat, origins, in_query, tasks, lanes, metrics, paths, compression }
     }
 
     /// Whether there are rules for paths.
@@ -117,7 +115,7 @@ impl WebSocketTransport {
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
         let window = agreement.as_ref().map(|it| it.window_bits);
-        let wire = (Encoding { format, window }, Arc::clone(&self.limits));
+        let wire = (Encoding { format, window }, self.chat.limits());
         // Boxed, because the task would be as large as this step for as long as the connection exists.
         let opening = Box::pin(Connection::open((upgraded, address), self.lanes.clone(), wire));
         let tasks = self.tasks.clone();

@@ -23,7 +23,8 @@ use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Backends, ChatParts, ChatRules, Hello, JournalWriter, Reply, RoomPost,
+        Backends, ChatParts, ChatRules, Hello, JournalWriter, Replaceable, Reply, RequestRules,
+        RoomPost,
         ports::{Claims, ClientInfo, Clock, IdSource as _, NoApiKeys, NoMetrics, Tokens as _},
         test_support::{RecordingOutbox, rules},
     },
@@ -66,7 +67,13 @@ impl Fixture {
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
             webhooks: None,
-            rules: ChatRules { limits, ..rules(NodeId::from_raw(&RandomIds.secret())) },
+            rules: ChatRules {
+                requests: Replaceable::new(RequestRules {
+                    limits: Arc::new(limits),
+                    ..RequestRules::default()
+                }),
+                ..rules(NodeId::from_raw(&RandomIds.secret()))
+            },
         });
         (Self { chat, tokens, clock }, writer)
     }

@@ -34,8 +34,8 @@ fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
     let (engine, _io) = engine::build(&limits);
     let (limits, tasks) = (Arc::new(limits), Tasks::new());
     let lanes = Lanes::start(&tasks);
-    let resources = SessionResources { limits, tasks, engine, lanes };
-    SessionRegistry::new().create_session(handshake, Arc::new(resources), None)
+    let resources = SessionResources { tasks, engine, lanes };
+    SessionRegistry::new().create_session(handshake, (Arc::new(resources), limits), None)
 }
 
 const SOON: Duration = Duration::from_millis(10);

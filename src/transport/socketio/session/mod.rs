@@ -68,7 +68,6 @@ pub(super) struct Handshake {
 
 /// What all sessions of a server share.
 pub(super) struct SessionResources {
-    pub(super) limits: Arc<Limits>,
     pub(super) tasks: Tasks,
     pub(super) engine: Engine,
     pub(super) lanes: Lanes,
@@ -99,12 +98,12 @@ impl EngineSession {
     /// A new session, not yet known to the engine.
     pub(super) fn new(
         handshake: Handshake,
-        resources: Arc<SessionResources>,
+        (resources, limits): (Arc<SessionResources>, Arc<Limits>),
         polling: Option<Box<PollingState>>,
         registration: SessionRegistration<Self>,
     ) -> Self {
-        let state = Mutex::new(State::new(&resources.limits, polling));
-        let writer = LaneWriter::new(&resources.lanes, Arc::clone(&resources.limits));
+        let state = Mutex::new(State::new(&limits, polling));
+        let writer = LaneWriter::new(&resources.lanes, limits);
         Self {
             handshake,
             resources,
@@ -138,9 +137,9 @@ impl EngineSession {
         &self.handshake
     }
 
-    /// The limits of the server.
+    /// The limits of the server when the session began.
     pub(super) fn limits(&self) -> &Arc<Limits> {
-        &self.resources.limits
+        self.writer.limits()
     }
 
     /// The tasks of the server.
