@@ -6,8 +6,8 @@ use criterion::{BatchSize, Criterion, Throughput};
 use roomcast::{
     chat::event::{Delivery, Event, MissedEntries, MissedRun},
     domain::{
-        Act, Content, Entry, Limits, MessageId, MessageKind, Place, Position, RoomName, Space,
-        UserName,
+        Act, Content, DisplayNames, Entry, Limits, MessageId, MessageKind, Place, Position,
+        RoomName, Space, UserName,
     },
     wire,
 };
@@ -58,6 +58,7 @@ fn message(seq: u64) -> Entry {
         position: Position::from_raw(seq, seq),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{seq:012}")),
         author: UserName::from_raw("ann"),
+        author_name: None,
         at: THEN,
         act: Act::Said { kind: MessageKind::Message, content },
     }
@@ -65,7 +66,7 @@ fn message(seq: u64) -> Entry {
 
 fn missed() -> Event {
     let entries = (1..=MANY).map(|seq| Delivery::new(Event::Entry(message(seq)))).collect();
-    let run = MissedRun::Recovered { entries, more: false };
+    let run = MissedRun::Recovered { entries, more: false, names: DisplayNames::new() };
     Event::Missed(MissedEntries { room: RoomName::lobby(), run })
 }
 

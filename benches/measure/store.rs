@@ -79,7 +79,14 @@ async fn join_rooms(store: &SqliteStore) {
         rooms_max: None,
     };
     let (identity_kind, device) = (IdentityKind::Registered, None);
-    let seen = UserSeen { space: Space::root(), user: user(), identity_kind, device, at: THEN };
+    let seen = UserSeen {
+        space: Space::root(),
+        user: user(),
+        identity_kind,
+        display_name: None,
+        device,
+        at: THEN,
+    };
     let changes = (0..ROOMS).map(join).collect();
     let joins = Batch { seen: vec![seen], changes, ..Batch::default() };
     store.commit(joins.into()).await.expect("the store answers");
@@ -124,6 +131,7 @@ fn draft(place: &Place, number: u64) -> Draft {
         place: place.clone(),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{number:012}")),
         author: UserName::from_raw("bob"),
+        author_name: None,
         guest_session: None,
         needs: None,
         at: THEN,

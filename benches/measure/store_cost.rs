@@ -138,7 +138,14 @@ fn user(room: u64) -> UserName {
 
 fn user_seen(room: u64) -> UserSeen {
     let (identity_kind, device) = (IdentityKind::Registered, None);
-    UserSeen { space: Space::root(), user: user(room), identity_kind, device, at: THEN }
+    UserSeen {
+        space: Space::root(),
+        user: user(room),
+        identity_kind,
+        display_name: None,
+        device,
+        at: THEN,
+    }
 }
 
 fn join(room: u64) -> Change {
@@ -151,6 +158,7 @@ fn draft(room: u64, number: u64) -> Draft {
         place: place(room),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{number:012}")),
         author: user(room),
+        author_name: None,
         guest_session: None,
         needs: Some(Role::Member),
         at: THEN,

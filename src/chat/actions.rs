@@ -12,8 +12,8 @@ use super::{
     request::DraftReply,
 };
 use crate::domain::{
-    AfterDisconnect, Channel, ConnectionId, Conversation, CustomTarget, EventStorage, MessageKind,
-    Place, Rejection, RoomName, Space, UserName,
+    AfterDisconnect, Channel, ConnectionId, Conversation, CustomTarget, DisplayName, EventStorage,
+    MessageKind, Place, Rejection, RoomName, Space, UserName,
 };
 
 /// In whose name actions are performed.
@@ -118,7 +118,9 @@ impl Chat {
         let user = user.or_else(|| actor.user.cloned()).ok_or(Rejection::NotIdentified)?;
         let guest_session = actor.guest_session.filter(|_| is_own).map(Into::into);
         // The back end decides who may write, not the user's role.
-        let author = Author { user, guest_session, connection: actor.connection, needs: None };
+        let name = self.author_name(actor.space, &user).await?;
+        let connection = actor.connection;
+        let author = Author { user, name, guest_session, connection, needs: None };
         let conversation = message.place.conversation.clone();
         let posted = |id, at| match conversation {
             Conversation::Room(room) => DraftReply::Posted { id, at, room },
@@ -129,6 +131,19 @@ impl Chat {
         let (callback, stored) = waiting_callback();
         self.post(author, message, posted, callback).await;
         Ok(Some(stored))
+    }
+
+    /// The display name of an author who may be offline.
+    async fn author_name(
+        &self,
+        space: &Space,
+        user: &UserName,
+    ) -> Result<Option<DisplayName>, Rejection> {
+        if let Some(here) = self.hub.users.named_user(space, user) {
+            return Ok(here.name);
+        }
+        let mut names = self.display_names(space, std::slice::from_ref(user)).await?;
+        Ok(names.remove(user))
     }
 
     /// Changes the membership of `user`, or of the actor's user.

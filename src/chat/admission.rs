@@ -305,9 +305,9 @@ impl Chat {
         claims: &Claims,
         device: Option<DeviceId>,
     ) -> UserSeen {
-        let identity_kind = IdentityKind::of(claims.guest.as_deref());
-        let (space, user) = (space.clone(), claims.user.clone());
-        UserSeen { space, user, identity_kind, device, at: self.clock.now() }
+        let (identity_kind, at) = (IdentityKind::of(claims.guest.as_deref()), self.clock.now());
+        let Claims { user, name: display_name, .. } = claims.clone();
+        UserSeen { space: space.clone(), user, identity_kind, display_name, device, at }
     }
 
     /// Claims a guest name in the cluster. Names that look like a registered user's are reserved

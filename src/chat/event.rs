@@ -8,8 +8,8 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::domain::{
-    AskId, ConnectionId, CustomEvent, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName,
-    Seq, Token, Typing, UserName, View,
+    AskId, ConnectionId, CustomEvent, DisplayName, DisplayNames, Entry, Epoch, Log, Member, Muted,
+    NamedUser, NodeId, Role, RoomName, Seq, Token, Typing, UserName, View,
 };
 
 /// An event for a connection. "You" is the user of the connection.
@@ -40,14 +40,14 @@ pub enum Event {
         /// The room.
         room: RoomName,
         /// The user.
-        user: UserName,
+        who: NamedUser,
     },
     /// A user's last connection left.
     Left {
         /// The room.
         room: RoomName,
         /// The user.
-        user: UserName,
+        who: NamedUser,
     },
     /// Your membership in a room has changed.
     Membership {
@@ -56,7 +56,7 @@ pub enum Event {
         /// The room as it is for you now. `None` when you are no longer a member.
         state: Option<RoomState>,
         /// The user who changed it, if not you.
-        by: Option<UserName>,
+        by: Option<NamedUser>,
     },
     /// A user has read a conversation up to a seq.
     Read {
@@ -74,7 +74,7 @@ pub enum Event {
         /// The conversation.
         view: View,
         /// The user.
-        user: UserName,
+        who: NamedUser,
         /// Whether the user is typing now.
         typing: Typing,
     },
@@ -107,7 +107,7 @@ pub struct Welcome {
     /// Your name.
     pub user: UserName,
     /// Your display name, if the token has one.
-    pub name: Option<Box<str>>,
+    pub name: Option<DisplayName>,
     /// Whether you are an administrator.
     pub admin: bool,
     /// A guest's token for reconnecting.
@@ -126,6 +126,8 @@ pub struct Welcome {
     pub rooms: Vec<RoomState>,
     /// The partners of your most recent direct conversations.
     pub directs: Vec<(UserName, Tally)>,
+    /// The display names of these partners.
+    pub names: DisplayNames,
     /// The state of your inbox.
     pub inbox: Tally,
 }
@@ -192,6 +194,8 @@ pub enum MissedRun {
         entries: Vec<Arc<Delivery>>,
         /// Whether another part follows.
         more: bool,
+        /// The display names of the authors.
+        names: DisplayNames,
     },
     /// Too many entries, or another log: the client must page history.
     TooFar {

@@ -8,11 +8,15 @@ use super::{
     ports::{Draft, DraftAct},
     request::{DraftReply, PendingReply},
 };
-use crate::domain::{Body, ConnectionId, MessageId, MessageKind, Place, Role, UserName};
+use crate::domain::{
+    Body, ConnectionId, DisplayName, MessageId, MessageKind, Place, Role, UserName,
+};
 
 /// The author of drafts.
 pub(super) struct Author {
     pub(super) user: UserName,
+    /// The display name.
+    pub(super) name: Option<DisplayName>,
     /// The guest session, for a guest.
     pub(super) guest_session: Option<Box<str>>,
     /// The connection that it sends from, [`ConnectionId::NONE`] if there is none.
@@ -40,8 +44,8 @@ impl Author {
         at: OffsetDateTime,
         act: DraftAct,
     ) -> Draft {
-        let Self { user: author, guest_session, connection: _, needs } = self;
-        Draft { place, id, author, guest_session, needs, at, act }
+        let Self { user: author, name: author_name, guest_session, connection: _, needs } = self;
+        Draft { place, id, author, author_name, guest_session, needs, at, act }
     }
 }
 

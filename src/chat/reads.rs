@@ -6,7 +6,7 @@ use super::{
     hub::ATTACHMENTS_PER_EVENT_MAX,
     ports::{Page, PageLimit, PageRange},
 };
-use crate::domain::{DeviceSet, Place, Rejection, Seq, Space, UserName};
+use crate::domain::{DeviceSet, DisplayNames, Place, Rejection, Seq, Space, UserName};
 
 /// The pages whose bodies fill an outbox: a page leaves room for events, and for base64.
 const OUTBOX_PAGES: usize = 4;
@@ -31,7 +31,7 @@ impl Chat {
             bytes: limits.outbox_bytes_max.get() / OUTBOX_PAGES,
             attachments: ATTACHMENTS_PER_EVENT_MAX,
         };
-        let page = self.store.page(place, range, limit).await;
+        let page = self.store.named_page(place, range, limit).await;
         let Page { mut entries, mut more } = page.map_err(|fault| unavailable(&fault))?;
         let seen = entries.len();
         entries.retain(|entry| entry.seq() > hidden);
@@ -44,11 +44,23 @@ impl Chat {
         let last_seen = self.store.last_seen(space, &users).await;
         let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
         let devices = self.devices(space, &users).await?;
+        let mut names = self.display_names(space, &users).await?;
         let presence = |((user, last_seen), devices): (_, DeviceSet)| {
             let (online, devices) = (!devices.is_empty(), devices.count());
-            UserPresence { user, online, devices, last_seen }
+            let name = names.remove(&user);
+            UserPresence { user, name, online, devices, last_seen }
         };
         Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(devices).map(presence).collect()))
+    }
+
+    /// The display names of those of these users who have one.
+    pub(super) async fn display_names(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<DisplayNames, Rejection> {
+        let names = self.store.display_names(space, users).await;
+        names.map_err(|fault| unavailable(&fault))
     }
 
     /// The devices of these users, on all nodes.

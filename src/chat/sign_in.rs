@@ -9,7 +9,9 @@ use super::{
     fault::unavailable,
     ports::{Claims, IdentityKind},
 };
-use crate::domain::{Denial, DenialSubject, Rejection, SignInId, Space, Token, UserName};
+use crate::domain::{
+    Denial, DenialSubject, DisplayName, Rejection, SignInId, Space, Token, UserName,
+};
 
 /// The longest token that a cookie holds: browsers take 4096 bytes with name and attributes.
 const COOKIE_TOKEN_BYTES_MAX: usize = 3800;
@@ -44,7 +46,7 @@ pub struct Profile {
     /// The name on the wire.
     pub user: UserName,
     /// The display name.
-    pub name: Option<Box<str>>,
+    pub name: Option<DisplayName>,
     /// Whether the user is registered or a guest.
     pub identity_kind: IdentityKind,
     /// Whether the user is an administrator.

@@ -72,6 +72,7 @@ fn delivery_of(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
         position: Position::from_raw(seq, seq),
         id: MessageId::parse(&format!("m{seq}")).unwrap(),
         author: UserName::parse("ann").unwrap(),
+        author_name: None,
         at: OffsetDateTime::UNIX_EPOCH,
         act,
     }))
@@ -161,10 +162,10 @@ fn summary(event: &Event) -> String {
             let unread = unread.map_or_else(String::new, |it| format!(", {it} unread"));
             format!("{user} read {}{unread}", seq.as_raw())
         }
-        Event::Typing { user, typing: Typing::Yes, .. } => format!("{user} types"),
-        Event::Typing { user, typing: Typing::No, .. } => format!("{user} stopped"),
-        Event::Joined { user, .. } => format!("{user} joined"),
-        Event::Left { user, .. } => format!("{user} left"),
+        Event::Typing { who, typing: Typing::Yes, .. } => format!("{} types", who.user),
+        Event::Typing { who, typing: Typing::No, .. } => format!("{} stopped", who.user),
+        Event::Joined { who, .. } => format!("{} joined", who.user),
+        Event::Left { who, .. } => format!("{} left", who.user),
         Event::Users(users) => format!("{} users", users.len()),
         Event::Presence { count, .. } => format!("{count} here"),
         Event::Welcome(welcome) => format!("welcome {}", welcome.user),
@@ -175,7 +176,9 @@ fn summary(event: &Event) -> String {
         Event::Missed(MissedEntries { run: MissedRun::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }
-        Event::Missed(MissedEntries { run: MissedRun::Recovered { entries, more }, .. }) => {
+        Event::Missed(MissedEntries {
+            run: MissedRun::Recovered { entries, more, .. }, ..
+        }) => {
             let seqs: Vec<_> = entries.iter().map(seq).collect();
             format!("missed {seqs:?}{}", if *more { " …" } else { "" })
         }

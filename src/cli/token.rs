@@ -17,7 +17,7 @@ use crate::{
     chat::ports::{Claims, Clock as _, Rooms, Tokens as _},
     clock::SystemClock,
     config::Config,
-    domain::{self, Guests, Role, RoomPattern, SpacePattern, TokenId, UserName},
+    domain::{self, DisplayName, Guests, Role, RoomPattern, SpacePattern, TokenId, UserName},
 };
 
 /// The longest lifetime of a token: ten years.
@@ -40,8 +40,8 @@ pub(super) struct TokenArgs {
     #[arg(long, value_name = "ROOM[=ROLE]", value_parser = room)]
     room: Vec<(RoomPattern, Option<Role>)>,
     /// The display name
-    #[arg(long, value_name = "NAME")]
-    name: Option<Box<str>>,
+    #[arg(long, value_name = "NAME", value_parser = display_name)]
+    name: Option<DisplayName>,
     /// Give the rights of an administrator
     #[arg(long)]
     admin: bool,
@@ -177,6 +177,11 @@ fn format_rooms(rooms: &[(RoomPattern, Option<Role>)]) -> String {
         None => pattern.to_string(),
     };
     rooms.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Parses a display name.
+fn display_name(text: &str) -> Result<DisplayName, &'static str> {
+    DisplayName::parse(text).ok_or("a display name has at least one character that can be seen")
 }
 
 /// Parses a user name.

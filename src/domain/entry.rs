@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Body, EventName, MessageId, Place, Position, Seq, UserName};
+use super::{Body, DisplayName, EventName, MessageId, Place, Position, Seq, UserName};
 
 /// The request that posted a message, which decides the event that delivers it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,9 @@ pub struct Entry {
     pub id: MessageId,
     /// The user that posted or changed the message.
     pub author: UserName,
+    /// The author's display name: that of the moment in a live entry, the present one in a page that
+    /// was read with names. It is not part of the log.
+    pub author_name: Option<DisplayName>,
     /// The time at which the server accepted the entry.
     pub at: OffsetDateTime,
     /// What the author did.
@@ -137,6 +140,7 @@ mod tests {
             position: Position::from_raw(seq, 1),
             id: MessageId::from_raw("m"),
             author: UserName::from_raw("ann"),
+            author_name: None,
             at: OffsetDateTime::UNIX_EPOCH,
             act,
         }

@@ -56,7 +56,10 @@ pub use listen::ListenAddress;
 pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;
-pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
+pub use name::{
+    DisplayName, DisplayNames, NameKey, NamedUser, RoomName, RoomPattern, Space, SpacePattern,
+    UserName,
+};
 pub use name_query::NameQuery;
 pub use policy::{
     AccessLogging, ApiScope, DevicePolicy, EmitterMode, FormSignIn, ForwardedHeader, GuestDevices,

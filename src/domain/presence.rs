@@ -205,6 +205,11 @@ impl Roster {
         self.local.is_empty()
     }
 
+    /// Whether `user` is on this node, connected or in a grace period.
+    pub fn is_local(&self, user: &UserName) -> bool {
+        self.local.contains_key(user)
+    }
+
     /// Whether `user` has a connection on this node.
     pub fn is_connected(&self, user: &UserName) -> bool {
         matches!(self.local.get(user), Some(LocalPresence::Connected(_)))

@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::{
     body::AttachmentEncoding,
     code::{self, CloseRow, Reconnect},
-    event::{self, ArgumentsData, EntryData, RoomStateData, UserNames},
+    event::{self, ArgumentsData, EntryData, NamesData, RoomStateData, UserNames},
     lists::{MembersData, RoomsData},
     payload::{self, Payload, Timestamp},
     rejection::RejectionData,
 };
 use crate::{
     chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::IdentityKind},
-    domain::{CloseReason, Muted, Token, UserName},
+    domain::{CloseReason, DisplayName, Muted, Token, UserName},
 };
 
 /// A reply: `{"ok":true,…}` or `{"ok":false,"code":…}`, after the number of the request's
@@ -62,7 +62,13 @@ pub(super) enum AnswerData<'a> {
         online: bool,
     },
     /// `GroupList`.
-    Users { room: &'a str, users: UserNames<'a>, count: usize },
+    Users {
+        room: &'a str,
+        users: UserNames<'a>,
+        #[serde(skip_serializing_if = "NamesData::is_empty")]
+        names: NamesData<'a>,
+        count: usize,
+    },
     /// `join`.
     Joined {
         #[serde(flatten)]
@@ -72,7 +78,12 @@ pub(super) enum AnswerData<'a> {
     /// `leave`.
     Room { room: &'a str, seq: u64, count: usize },
     /// `history`.
-    Page { messages: Vec<EntryData<'a>>, more: bool },
+    Page {
+        messages: Vec<EntryData<'a>>,
+        #[serde(skip_serializing_if = "NamesData::is_empty")]
+        names: NamesData<'a>,
+        more: bool,
+    },
     /// `read`.
     Read { seq: u64, unread: u64 },
     /// `mute`.
@@ -93,7 +104,11 @@ pub(super) enum AnswerData<'a> {
     /// `kick`.
     Kicked { room: &'a str, user: &'a str },
     /// `presence`.
-    Presences { users: Vec<PresenceData<'a>> },
+    Presences {
+        users: Vec<PresenceData<'a>>,
+        #[serde(skip_serializing_if = "NamesData::is_empty")]
+        names: NamesData<'a>,
+    },
     /// `members`.
     Members(MembersData<'a>),
     /// `rooms`.
@@ -172,8 +187,9 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
             return args.map(|args| AnswerData::Custom { args });
         }
         Answer::Page { entries, more } => {
+            let names = NamesData::of_authors(entries);
             let entries = event::flat(entries.iter(), encoding);
-            return entries.map(|messages| AnswerData::Page { messages, more: *more });
+            return entries.map(|messages| AnswerData::Page { messages, names, more: *more });
         }
         Answer::Identified { user, token } => AnswerData::Identified(identified(user, token)),
         Answer::Authorized { user, expires_at } => {
@@ -190,9 +206,12 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
             let duplicate = duplicate.then_some(true);
             AnswerData::PostedTo { id, to, seq, at, duplicate, online: *online }
         }
-        Answer::Users { room, users, count } => {
-            AnswerData::Users { room: room.as_raw(), users: UserNames(users), count: *count }
-        }
+        Answer::Users { room, users, names, count } => AnswerData::Users {
+            room: room.as_raw(),
+            users: UserNames(users),
+            names: names.into(),
+            count: *count,
+        },
         Answer::Joined { state, count } => {
             AnswerData::Joined { state: state.into(), count: *count }
         }
@@ -215,9 +234,10 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
         }
         Answer::Members(page) => AnswerData::Members(page.into()),
         Answer::Rooms(page) => AnswerData::Rooms(page.into()),
-        Answer::Presences(users) => {
-            AnswerData::Presences { users: users.iter().map(PresenceData::from).collect() }
-        }
+        Answer::Presences(users) => AnswerData::Presences {
+            users: users.iter().map(PresenceData::from).collect(),
+            names: NamesData::of(users.iter().map(|it| (&it.user, it.name.as_ref()))),
+        },
     };
     Payload::without_attachments(data)
 }
@@ -241,7 +261,7 @@ pub(crate) fn profile(profile: &Profile) -> String {
     let Profile { user, name, identity_kind, admin, expires_at } = profile;
     payload::json(&ProfileData {
         user: user.as_raw(),
-        name: name.as_deref(),
+        name: name.as_ref().map(DisplayName::as_raw),
         guest: matches!(identity_kind, IdentityKind::Guest(_)),
         admin: *admin,
         expires_at: Timestamp(*expires_at),
@@ -255,7 +275,7 @@ pub(super) fn identified<'a>(user: &'a UserName, token: &'a Token) -> Identified
 
 impl<'a> From<&'a UserPresence> for PresenceData<'a> {
     fn from(presence: &'a UserPresence) -> Self {
-        let UserPresence { user, online, devices, last_seen } = presence;
+        let UserPresence { user, name: _, online, devices, last_seen } = presence;
         let last_seen = last_seen.map(Timestamp);
         Self { user: user.as_raw(), online: *online, devices: *devices, last_seen }
     }
@@ -332,6 +352,7 @@ mod tests {
     fn presence_is_an_answer_and_an_event() {
         let presence = |name, online, devices, last_seen| UserPresence {
             user: user(name),
+            name: None,
             online,
             devices,
             last_seen,

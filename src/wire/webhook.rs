@@ -220,6 +220,7 @@ mod tests {
             position: Position::from_raw(3, 3),
             id: MessageId::from_raw("m"),
             author: ann(),
+            author_name: None,
             at: OffsetDateTime::UNIX_EPOCH,
             act,
         });

@@ -8,14 +8,14 @@ use crate::auth::TOKEN_BYTES_MAX;
 use crate::{
     auth::test_support::{ED, KeyPair, NOW, P256, P256_NEW, P384, RSA, signed},
     chat::ports::Rooms,
-    domain::{Role, RoomPattern, SignInId, SpacePattern, TokenId},
+    domain::{DisplayName, Role, RoomPattern, SignInId, SpacePattern, TokenId},
 };
 
 #[test]
 fn an_issued_token_is_accepted_until_it_expires() {
     let tokens = tokens(KEY);
     let full = Claims {
-        name: Some("Ann Lee".into()),
+        name: DisplayName::parse("Ann Lee"),
         spaces: vec![SpacePattern::parse("/shop").unwrap(), SpacePattern::parse("/t-*").unwrap()],
         rooms: Rooms::Only(vec![(RoomPattern::parse("news").unwrap(), None)]),
         admin: true,

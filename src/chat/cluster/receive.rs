@@ -112,8 +112,8 @@ impl Cluster {
             ClusterEvent::Read { place, user, seq } => {
                 self.hub.receipts.apply_remote(&place, &user, seq);
             }
-            ClusterEvent::Typing { place, user, typing } => {
-                self.hub.typing.apply_remote(place, &user, typing);
+            ClusterEvent::Typing { place, who, typing } => {
+                self.hub.typing.apply_remote(place, who, typing);
             }
             ClusterEvent::Custom { to, except, event, delivery } => {
                 self.hub.custom_events.deliver(&to, &event, except.as_ref(), delivery);
@@ -132,10 +132,13 @@ impl Cluster {
             ClusterEvent::SessionReply { to, claim, reply } => {
                 self.hub.transfers.record(from, (&to, claim), reply);
             }
-            ClusterEvent::Joined(place, user) => present(&place, RemotePresence::Joined(&user)),
+            ClusterEvent::Joined(place, who) => {
+                self.hub.users.apply_remote_name(&place.space, &who);
+                present(&place, RemotePresence::Joined(&who));
+            }
             ClusterEvent::Left(place, user) => present(&place, RemotePresence::Left(&user)),
-            ClusterEvent::Roster(place, users) => {
-                present(&place, RemotePresence::Snapshot(&users));
+            ClusterEvent::Roster(place, users, names) => {
+                present(&place, RemotePresence::Snapshot(&users, &names));
                 self.lock().record_roster(from, &place);
                 self.roster_received.send_replace(());
             }

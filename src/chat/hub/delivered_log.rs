@@ -113,6 +113,7 @@ mod tests {
             position: at(n, 9),
             id,
             author,
+            author_name: None,
             at: draft.at,
             act: Act::Deleted { of: seq(of) },
         }

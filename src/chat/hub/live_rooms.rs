@@ -26,7 +26,8 @@ use crate::{
         publisher::Publisher,
     },
     domain::{
-        Channel, ConnectionId, Limits, Log, NodeId, PassingDelivery, Place, Retained, UserName,
+        Channel, ConnectionId, DisplayName, DisplayNames, Limits, Log, NodeId, PassingDelivery,
+        Place, Retained, UserName,
     },
 };
 
@@ -134,13 +135,13 @@ impl LiveRooms {
     pub(super) fn enter(
         &self,
         live_room: &LiveRoom,
-        attached: AttachedConnection,
+        (attached, name): (AttachedConnection, Option<&DisplayName>),
         cursor: ReplayCursor,
     ) -> (ReplayStatus, FullOutboxes) {
         // A connection that enters its default room receives the presence list, changed or not.
         let wants_list = attached.wants_presence_list();
         let (status, presence_change, full_outboxes) =
-            live_room.enter(attached, cursor, &self.limits);
+            live_room.enter((attached, name), cursor, &self.limits);
         if presence_change == PresenceChange::Changed || wants_list {
             self.timers.schedule_presence(live_room.place());
         }
@@ -222,8 +223,9 @@ impl LiveRooms {
 
     /// Removes the presence of all users on a node that has failed or left.
     pub(crate) fn forget_node(&self, node: &NodeId) {
+        let nobody = RemotePresence::Snapshot(&[], &DisplayNames::new());
         for live_room in self.on_channels(None) {
-            self.apply_remote_presence(node, live_room.place(), RemotePresence::Snapshot(&[]));
+            self.apply_remote_presence(node, live_room.place(), nobody);
         }
     }
 
@@ -234,9 +236,9 @@ impl LiveRooms {
                 let overdue = self.publisher.is_lease_expired().then(|| self.timers.now());
                 live_room.publish_roster(overdue);
             }
-            None => self
-                .publisher
-                .publish_to_place(place, || ClusterEvent::Roster(place.clone(), vec![])),
+            None => self.publisher.publish_to_place(place, || {
+                ClusterEvent::Roster(place.clone(), vec![], DisplayNames::new())
+            }),
         }
     }
 

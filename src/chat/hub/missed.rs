@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     chat::event::{Delivery, Event, MissedEntries, MissedRun},
-    domain::{Entry, RoomName},
+    domain::{DisplayName, Entry, RoomName},
 };
 
 /// Whether these parts are the end of the replay.
@@ -21,10 +21,12 @@ const MISSED_ENTRIES_MAX: usize = 200;
 /// Size of the bodies in one `missed`, unless one alone is larger.
 pub(crate) const MISSED_BYTES_MAX: usize = 256 << 10;
 
-/// Splits a run by count, size and attachments. Returns at least one event.
+/// Splits a run by count, size and attachments. Returns at least one event. `name` is the display name
+/// of an entry's author.
 pub(crate) fn missed(
     room: &RoomName,
     run: Vec<Arc<Delivery>>,
+    name: impl Fn(&Entry) -> Option<DisplayName>,
     last: LastPart,
 ) -> Vec<Arc<Delivery>> {
     let mut parts: Vec<Vec<Arc<Delivery>>> = vec![Vec::new()];
@@ -48,9 +50,12 @@ pub(crate) fn missed(
         }
     }
     let count = parts.len();
-    let whole = |(index, entries)| {
+    let whole = |(index, entries): (_, Vec<Arc<Delivery>>)| {
         let more = last == LastPart::No || index + 1 < count;
-        let run = MissedRun::Recovered { entries, more };
+        let authors = entries.iter().filter_map(|it| it.entry());
+        let authors = authors.filter_map(|it| Some((it.author.clone(), name(it)?)));
+        let names = authors.collect();
+        let run = MissedRun::Recovered { entries, more, names };
         Delivery::new(Event::Missed(MissedEntries { room: room.clone(), run }))
     };
     parts.into_iter().enumerate().map(whole).collect()

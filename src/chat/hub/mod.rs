@@ -35,6 +35,7 @@ mod presence_log;
 mod receipts;
 mod replays;
 mod ring;
+mod room_names;
 mod slow_readers;
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     chat::event::{Delivery, Tally},
     domain::{
-        ConnectionId, Conversation, Credentials, Denied, DeviceId, Member, Place, Rejection, Role,
-        RoomName, Space, UserName,
+        ConnectionId, Conversation, Credentials, Denied, DeviceId, DisplayName, Member, Place,
+        Rejection, Role, RoomName, Space, UserName,
     },
 };
 
@@ -74,6 +74,11 @@ impl NameClaim {
         self.release = Release::AfterGracePeriod;
     }
 
+    /// The display name.
+    pub(crate) fn display_name(&self) -> Option<DisplayName> {
+        self.hub.users.display_name(&self.id)
+    }
+
     /// Announces a connection before it is attached, so that the other nodes count it before any of
     /// their users receives an event about it.
     pub(crate) fn announce_connection(
@@ -93,6 +98,11 @@ impl NameClaim {
     /// The rooms in which the user is a member.
     pub(crate) fn rooms(&self) -> Vec<Place> {
         self.hub.users.rooms_of(&self.id)
+    }
+
+    /// The users with whom the user has direct conversations.
+    pub(crate) fn direct_partners(&self) -> Vec<UserName> {
+        self.hub.users.direct_partners(&self.id)
     }
 
     /// The membership of the user in a conversation, and the tally of its log.
@@ -137,13 +147,14 @@ impl NameClaim {
     /// Applies a renewed token to the connection, unless it was denied meanwhile.
     pub(crate) fn renew(
         &mut self,
-        scope: Scope,
+        (scope, display_name): (Scope, Option<&DisplayName>),
         credentials: Credentials,
         now: OffsetDateTime,
     ) -> Result<(), Denied> {
         if let Some(connection_info) = &mut self.connection_info {
             self.hub.users.renew_credentials(&self.id, connection_info, credentials, now)?;
             let connection = connection_info.connection;
+            self.hub.users.rename(&self.id, display_name);
             let effects = self.hub.users.update_scope(&self.id, connection, scope);
             self.hub.finish(&self.id.user, effects);
         }

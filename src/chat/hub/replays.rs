@@ -49,6 +49,10 @@ impl Replays {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Drops all replays, because the ring has changed.
     pub(super) fn clear(&mut self) {
         if !self.kept.is_empty() {

@@ -1,14 +1,18 @@
 //! The recent entries of a room: short replays are served from memory.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     missed::{LastPart, missed},
     replays::{Replay, Replays},
+    room_names::RoomNames,
 };
 use crate::{
     chat::event::{Delivery, Event, Post},
-    domain::{Body, ConnectionId, Entry, Limits, RoomName, Seq},
+    domain::{Body, ConnectionId, Entry, Limits, RoomName, Seq, UserName},
 };
 
 /// A run of entries without gaps, the newest last. Bounded in count and in bytes.
@@ -78,7 +82,7 @@ impl Ring {
     /// Clients with the same cursor share them: each is encoded once.
     pub(super) fn missed(
         &mut self,
-        room: &RoomName,
+        (room, names): (&RoomName, &RoomNames),
         connection: ConnectionId,
         (after, head): (Seq, Seq),
         limits: &Limits,
@@ -91,12 +95,28 @@ impl Ring {
         let is_shared = !except.contains(&connection);
         let bytes = run.iter().map(|post| weight(&post.delivery)).sum();
         let received = run.into_iter().filter(|post| post.except != Some(connection));
-        let events = missed(room, received.map(|post| post.delivery).collect(), LastPart::Yes);
+        let received = received.map(|post| post.delivery).collect();
+        let name = |entry: &Entry| names.get(&entry.author).cloned();
+        let events = missed(room, received, name, LastPart::Yes);
         if is_shared {
             let replay = Replay { after, events: events.clone(), except, bytes };
             self.replays.keep(replay, limits.ring_bytes_max.get());
         }
         Some(events)
+    }
+
+    /// Forgets replays with entries of a user, because the display name is another one.
+    pub(super) fn forget_replays_of(&mut self, user: &UserName) {
+        let mut entries = self.posts.iter().filter_map(|it| it.delivery.entry());
+        if !self.replays.is_empty() && entries.any(|it| it.author == *user) {
+            self.replays.clear();
+        }
+    }
+
+    /// The authors of the entries.
+    pub(super) fn authors(&self) -> HashSet<UserName> {
+        let entries = self.posts.iter().filter_map(|it| it.delivery.entry());
+        entries.map(|it| it.author.clone()).collect()
     }
 
     /// Drops all entries: the next one does not follow them.
@@ -229,13 +249,14 @@ mod tests {
         ring.push(excepted, &limits);
         let missed = |ring: &mut Ring, connection, after, head| {
             let cursor = (Seq::from_raw(after), Seq::from_raw(head));
-            let events = ring.missed(&room, connection, cursor, &limits).unwrap();
+            let events =
+                ring.missed((&room, &RoomNames::default()), connection, cursor, &limits).unwrap();
             assert_eq!(events.len(), 1);
             Arc::clone(&events[0])
         };
         let entries = |delivery: &Arc<Delivery>| match delivery.event() {
             Event::Missed(missed) => match &missed.run {
-                MissedRun::Recovered { entries, more: false } => entries.len(),
+                MissedRun::Recovered { entries, more: false, .. } => entries.len(),
                 run => panic!("{run:?}"),
             },
             event => panic!("{event:?}"),
@@ -252,7 +273,11 @@ mod tests {
         assert_eq!(entries(&later), 3);
         ring.trim(Seq::from_raw(1));
         let cursor = (Seq::ZERO, Seq::from_raw(3));
-        assert!(ring.missed(&room, other, cursor, &limits).is_none(), "1 is not kept any more");
+        let names = RoomNames::default();
+        assert!(
+            ring.missed((&room, &names), other, cursor, &limits).is_none(),
+            "1 is not kept any more"
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 use super::{due_queue::DueQueue, fanout::Fanout, timers::Timers};
 use crate::{
     chat::{event::Event, ports::ClusterEvent, publisher::Publisher},
-    domain::{Broadcast, ConnectionId, Place, Typing, TypingState, UserName},
+    domain::{
+        Broadcast, ConnectionId, DisplayName, NamedUser, Place, Typing, TypingState, UserName,
+    },
 };
 
 /// Stands for all connections on other nodes: no connection of this node has this number.
@@ -28,29 +30,47 @@ pub(crate) struct TypingTracker {
 
 #[derive(Debug, Default)]
 struct TypingStates {
-    users: HashMap<TypingKey, (TypingState, ConnectionId)>,
+    users: HashMap<TypingKey, TypingUser>,
     /// Each key of `users`, at [`TypingState::due`].
     due: DueQueue<TypingKey>,
     /// Each key of `users`, by its connection.
     by_connection: HashMap<ConnectionId, HashSet<TypingKey>>,
 }
 
+/// A user who types, or did until a moment ago.
+#[derive(Debug)]
+struct TypingUser {
+    state: TypingState,
+    /// The connection on which the user types.
+    on: ConnectionId,
+    name: Option<DisplayName>,
+}
+
 /// A user in a conversation.
 type TypingKey = (Place, UserName);
 
+/// A user who does not type any more, and the display name.
+type EndedTyping = (TypingKey, Option<DisplayName>);
+
 impl TypingStates {
     /// Begins or continues typing on a connection.
-    fn start(&mut self, key: &TypingKey, connection: ConnectionId, now: Duration) -> Broadcast {
+    fn start(
+        &mut self,
+        key: &TypingKey,
+        (connection, name): (ConnectionId, Option<DisplayName>),
+        now: Duration,
+    ) -> Broadcast {
         let due = &mut self.due;
-        let (state, on) = self.users.entry(key.clone()).or_insert_with(|| {
+        let typing = self.users.entry(key.clone()).or_insert_with(|| {
             let state = TypingState::default();
             due.insert(state.due(), key.clone());
-            (state, connection)
+            TypingUser { state, on: connection, name: None }
         });
-        let earlier = std::mem::replace(on, connection);
-        let before = state.due();
-        let broadcast = state.start(now);
-        self.due.reschedule(before, state.due(), key.clone());
+        typing.name = name;
+        let earlier = std::mem::replace(&mut typing.on, connection);
+        let before = typing.state.due();
+        let broadcast = typing.state.start(now);
+        self.due.reschedule(before, typing.state.due(), key.clone());
         if earlier != connection {
             self.unlink(earlier, key);
         }
@@ -64,7 +84,7 @@ impl TypingStates {
         key: &TypingKey,
         change: impl FnOnce(&mut TypingState) -> R,
     ) -> Option<R> {
-        let (state, _) = self.users.get_mut(key)?;
+        let TypingUser { state, .. } = self.users.get_mut(key)?;
         let before = state.due();
         let changed = change(state);
         self.due.reschedule(before, state.due(), key.clone());
@@ -72,13 +92,13 @@ impl TypingStates {
     }
 
     /// Ends typing that timed out at `now`. Returns the users whose end is to be sent.
-    fn expire(&mut self, now: Duration) -> Vec<TypingKey> {
+    fn expire(&mut self, now: Duration) -> Vec<EndedTyping> {
         let mut ended = Vec::new();
         for key in self.due.take(now) {
-            let Some((state, connection)) = self.users.get_mut(&key) else { continue };
-            let (broadcast, next, connection) = (state.expire(now), state.due(), *connection);
+            let Some(TypingUser { state, on, name }) = self.users.get_mut(&key) else { continue };
+            let (broadcast, next, connection) = (state.expire(now), state.due(), *on);
             if broadcast == Broadcast::Yes {
-                ended.push(key.clone());
+                ended.push((key.clone(), name.clone()));
             }
             if next > now {
                 self.due.insert(next, key);
@@ -91,16 +111,22 @@ impl TypingStates {
     }
 
     /// Ends typing on a connection. Returns the users whose end is to be sent.
-    fn stop_on(&mut self, connection: ConnectionId) -> Vec<TypingKey> {
+    fn stop_on(&mut self, connection: ConnectionId) -> Vec<EndedTyping> {
         let keys = self.by_connection.get(&connection).into_iter().flatten().cloned();
         let keys: Vec<_> = keys.collect();
-        let stop = |key: &TypingKey| self.update(key, TypingState::stop) == Some(Broadcast::Yes);
-        keys.into_iter().filter(stop).collect()
+        keys.iter().filter_map(|key| self.stop(key)).collect()
+    }
+
+    /// Ends typing of a user. Returns who it is if the end is to be sent.
+    fn stop(&mut self, key: &TypingKey) -> Option<EndedTyping> {
+        let broadcast = self.update(key, TypingState::stop)?;
+        let typing = self.users.get(key).filter(|_| broadcast == Broadcast::Yes)?;
+        Some((key.clone(), typing.name.clone()))
     }
 
     /// Whether a user types, or did until a moment ago, on this connection.
     fn is_on(&self, key: &TypingKey, connection: ConnectionId) -> bool {
-        self.users.get(key).is_some_and(|(_, on)| *on == connection)
+        self.users.get(key).is_some_and(|it| it.on == connection)
     }
 
     fn unlink(&mut self, connection: ConnectionId, key: &TypingKey) {
@@ -119,18 +145,19 @@ impl TypingTracker {
     }
 
     /// A user types on a connection.
-    pub(crate) fn start(&self, place: Place, user: &UserName, connection: ConnectionId) {
-        let key = (place, user.clone());
-        if self.start_on(&key, connection) == Broadcast::Yes {
-            self.publish(&key, Typing::Yes);
+    pub(crate) fn start(&self, place: Place, who: NamedUser, connection: ConnectionId) {
+        let NamedUser { user, name } = who;
+        let key = (place, user);
+        if self.start_on(&key, (connection, name.clone())) == Broadcast::Yes {
+            self.publish(&key, name.as_ref(), Typing::Yes);
         }
     }
 
     /// A user stopped typing.
     pub(crate) fn stop(&self, place: Place, user: &UserName) {
         let key = (place, user.clone());
-        if self.stop_user(&key) == Broadcast::Yes {
-            self.publish(&key, Typing::No);
+        if let Some((key, name)) = self.stop_user(&key) {
+            self.publish(&key, name.as_ref(), Typing::No);
         }
     }
 
@@ -149,10 +176,11 @@ impl TypingTracker {
 
     /// A user types on another node, or stopped. The event of the end may be lost: the state times out
     /// on this node, too.
-    pub(crate) fn apply_remote(&self, place: Place, user: &UserName, typing: Typing) {
-        let key = (place, user.clone());
+    pub(crate) fn apply_remote(&self, place: Place, who: NamedUser, typing: Typing) {
+        let NamedUser { user, name } = who;
+        let key = (place, user);
         match typing {
-            Typing::Yes => drop(self.start_on(&key, REMOTE)),
+            Typing::Yes => drop(self.start_on(&key, (REMOTE, name))),
             Typing::No => drop(self.stop_user(&key)),
         }
     }
@@ -168,9 +196,9 @@ impl TypingTracker {
     /// Ends typing on a connection that closed.
     pub(super) fn stop_on(&self, connection: ConnectionId) {
         let ended = self.states.lock().stop_on(connection);
-        for key in ended {
-            self.offer(&key, Typing::No);
-            self.publish(&key, Typing::No);
+        for (key, name) in ended {
+            self.offer(&key, name.clone(), Typing::No);
+            self.publish(&key, name.as_ref(), Typing::No);
         }
     }
 
@@ -182,39 +210,41 @@ impl TypingTracker {
     /// Ends typing that timed out at `now`. Every node does so by itself.
     pub(super) fn expire(&self, now: Duration) {
         let ended = self.states.lock().expire(now);
-        for key in ended {
-            self.offer(&key, Typing::No);
+        for (key, name) in ended {
+            self.offer(&key, name, Typing::No);
         }
     }
 
-    fn start_on(&self, key: &TypingKey, connection: ConnectionId) -> Broadcast {
-        let broadcast = self.states.lock().start(key, connection, self.timers.now());
+    fn start_on(
+        &self,
+        key: &TypingKey,
+        (connection, name): (ConnectionId, Option<DisplayName>),
+    ) -> Broadcast {
+        let now = self.timers.now();
+        let broadcast = self.states.lock().start(key, (connection, name.clone()), now);
         if broadcast == Broadcast::Yes {
-            self.offer(key, Typing::Yes);
+            self.offer(key, name, Typing::Yes);
         }
         self.timers.wake();
         broadcast
     }
 
-    fn stop_user(&self, key: &TypingKey) -> Broadcast {
-        let broadcast = self.states.lock().update(key, TypingState::stop);
-        let broadcast = broadcast.unwrap_or(Broadcast::No);
-        if broadcast == Broadcast::Yes {
-            self.offer(key, Typing::No);
-        }
-        broadcast
+    /// Ends typing of a user. Returns who it is if the end was sent.
+    fn stop_user(&self, key: &TypingKey) -> Option<EndedTyping> {
+        let (key, name) = self.states.lock().stop(key)?;
+        self.offer(&key, name.clone(), Typing::No);
+        Some((key, name))
     }
 
-    fn offer(&self, (place, user): &TypingKey, typing: Typing) {
-        let event = |view| Event::Typing { view, user: user.clone(), typing };
-        self.fanout.offer_to_others(place, user, event);
+    fn offer(&self, (place, user): &TypingKey, name: Option<DisplayName>, typing: Typing) {
+        let who = NamedUser { user: user.clone(), name };
+        self.fanout.offer_to_others(place, user, |view| Event::Typing { view, who, typing });
     }
 
-    fn publish(&self, (place, user): &TypingKey, typing: Typing) {
-        self.publisher.publish_to_place(place, || ClusterEvent::Typing {
-            place: place.clone(),
-            user: user.clone(),
-            typing,
+    fn publish(&self, (place, user): &TypingKey, name: Option<&DisplayName>, typing: Typing) {
+        self.publisher.publish_to_place(place, || {
+            let who = NamedUser { user: user.clone(), name: name.cloned() };
+            ClusterEvent::Typing { place: place.clone(), who, typing }
         });
     }
 }
@@ -231,10 +261,11 @@ mod tests {
         let key = (place, UserName::from_raw("ann"));
         let [one, two] = [1, 2].map(ConnectionId::from_raw);
         let at = Duration::from_secs;
-        assert_eq!(states.start(&key, one, at(1)), Broadcast::Yes);
-        assert_eq!(states.start(&key, two, at(1)), Broadcast::No);
+        assert_eq!(states.start(&key, (one, None), at(1)), Broadcast::Yes);
+        let name = Some(DisplayName::from_raw("Ann"));
+        assert_eq!(states.start(&key, (two, name.clone()), at(1)), Broadcast::No);
         assert!(states.stop_on(one).is_empty());
-        assert_eq!(states.stop_on(two), [key]);
+        assert_eq!(states.stop_on(two), [(key, name)]);
         assert!(states.expire(at(60)).is_empty());
         assert!(states.users.is_empty() && states.by_connection.is_empty());
         assert_eq!(states.due.next(), None);

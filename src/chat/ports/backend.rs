@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 use super::Rooms;
 
 use crate::domain::{
-    AfterDisconnect, ApiScope, Body, ConnectionAddress, CustomEvent, DeviceId, EventStorage,
-    GlobalRole, Hook, MessageId, MessageKind, Refusal, Role, RoomName, Seq, Space, SpacePattern,
-    UserName, View,
+    AfterDisconnect, ApiScope, Body, ConnectionAddress, CustomEvent, DeviceId, DisplayName,
+    EventStorage, GlobalRole, Hook, MessageId, MessageKind, Refusal, Role, RoomName, Seq, Space,
+    SpacePattern, UserName, View,
 };
 
 /// A back end.
@@ -162,7 +162,7 @@ pub struct ConnectIdentity {
     /// The user.
     pub user: UserName,
     /// The display name.
-    pub name: Option<Box<str>>,
+    pub name: Option<DisplayName>,
     /// Whether the user is an administrator.
     pub admin: bool,
     /// The spaces that are open to the user. Empty means all.
@@ -202,6 +202,8 @@ pub struct Caller {
 pub struct CallingUser {
     /// The name.
     pub name: UserName,
+    /// The display name.
+    pub display_name: Option<DisplayName>,
     /// Whether it is a guest or registered.
     pub kind: CallingUserKind,
     /// Whether the token says that it is an administrator.

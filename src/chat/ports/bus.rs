@@ -12,7 +12,8 @@ use crate::{
     chat::event::Delivery,
     domain::{
         AfterDisconnect, AskAnswer, AskId, Channel, ConnectionAddress, CustomEvent, CustomTarget,
-        DeviceId, NodeId, PassingDelivery, Place, Retained, Seq, Space, Typing, UserName,
+        DeviceId, DisplayNames, NamedUser, NodeId, PassingDelivery, Place, Retained, Seq, Space,
+        Typing, UserName,
     },
 };
 
@@ -90,7 +91,7 @@ pub enum ClusterEvent {
         /// The member.
         user: UserName,
         /// The user who changed it, if not the member.
-        by: Option<UserName>,
+        by: Option<NamedUser>,
     },
     /// A user has read a conversation up to a seq, and the other members are notified.
     Read {
@@ -106,7 +107,7 @@ pub enum ClusterEvent {
         /// The conversation.
         place: Place,
         /// The user.
-        user: UserName,
+        who: NamedUser,
         /// Whether the user is typing now.
         typing: Typing,
     },
@@ -154,12 +155,12 @@ pub enum ClusterEvent {
         /// The reply.
         reply: SessionReply,
     },
-    /// A user joined a room on the publishing node.
-    Joined(Place, UserName),
+    /// A user joined a room on the publishing node, or has another display name there.
+    Joined(Place, NamedUser),
     /// A user left a room on the publishing node.
     Left(Place, UserName),
-    /// All users of a room on the publishing node.
-    Roster(Place, Vec<UserName>),
+    /// All users of a room on the publishing node, and the display names of those who have one.
+    Roster(Place, Vec<UserName>, DisplayNames),
     /// Requests a [`ClusterEvent::Roster`] of each of these rooms from the other nodes.
     RosterRequest(Vec<Place>),
     /// Requests the commands that a node announced under these numbers on this channel.

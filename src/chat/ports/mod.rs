@@ -8,6 +8,7 @@ mod bus;
 mod clock;
 mod connections;
 mod denials;
+mod draft;
 mod fault;
 mod metrics;
 mod nodes;
@@ -33,6 +34,7 @@ pub use bus::{
 pub use clock::{Clock, IdSource};
 pub use connections::{ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
+pub use draft::{Draft, DraftAct, Outcome, PostedMessage};
 pub use fault::{Fault, with_causes};
 pub use metrics::{MetricEvent, Metrics, MissedSource, NoMetrics, RequestMetrics, Wire};
 pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
@@ -40,9 +42,8 @@ pub use outbox::{Carrier, Outbox, Overflow, Peer};
 pub use page::{Page, PageLimit, PageRange};
 pub use recording::COMMITTED_KINDS;
 pub use store::{
-    Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, Erased, JoinRefusal, MemberChange, MemberRow, Membership, Outcome, PostedMessage,
-    Store, TrimLimits, Trimmed,
+    Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Erased,
+    JoinRefusal, MemberChange, MemberRow, Membership, Store, TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub use transfers::{

@@ -1,17 +1,17 @@
 //! The port of the engines that store logs, memberships and users.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{
-    DenialStore, Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, Recording,
-    UserDeparted, UserSeen,
+    DenialStore, Draft, Fault, GuestExpired, OnlineGuest, Outcome, Page, PageLimit, PageRange,
+    PostedMessage, Recording, UserDeparted, UserSeen,
 };
 use crate::domain::{
-    Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, Place,
-    Position, Retained, Role, RoomName, Seq, Space, UserName,
+    DeviceId, DisplayNames, Epoch, JoinMode, Log, Member, Muted, NameKey, Place, Retained, Role,
+    RoomName, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -119,6 +119,29 @@ pub trait Store: DenialStore {
         space: &Space,
         users: &[UserName],
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault>;
+
+    /// The display names of those of these users who have one: that of the last [`UserSeen`] counts.
+    async fn display_names(&self, space: &Space, users: &[UserName])
+    -> Result<DisplayNames, Fault>;
+
+    /// A [page](Self::page) whose entries have the present display names of their authors.
+    async fn named_page(
+        &self,
+        place: &Place,
+        range: PageRange,
+        limit: PageLimit,
+    ) -> Result<Page, Fault> {
+        let mut page = self.page(place, range, limit).await?;
+        let authors: BTreeSet<_> = page.entries.iter().map(|it| it.author.clone()).collect();
+        let authors: Vec<_> = authors.into_iter().collect();
+        if !authors.is_empty() {
+            let names = self.display_names(&place.space, &authors).await?;
+            for entry in &mut page.entries {
+                entry.author_name = names.get(&entry.author).cloned();
+            }
+        }
+        Ok(page)
+    }
 
     /// The time of a user's last connect or disconnect with a device. The engine may forget
     /// devices, but not the last [`DEVICES_PER_USER_MAX`] of a user.
@@ -285,84 +308,6 @@ pub struct Membership {
     pub log: Log,
     /// Number of deleted messages that the member has not read.
     pub deleted: u64,
-}
-
-/// An entry without its position in the log.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The conversation that it belongs to.
-    pub place: Place,
-    /// The id of the message that is sent or changed, unique for a conversation, author and guest
-    /// session.
-    pub id: MessageId,
-    /// The author.
-    pub author: UserName,
-    /// The guest session of the author; `None` for a registered user.
-    pub guest_session: Option<Box<str>>,
-    /// The lowest role that permits it. `None` if the author need not be a member.
-    pub needs: Option<Role>,
-    /// The time at which the server received it.
-    pub at: OffsetDateTime,
-    /// The content.
-    pub act: DraftAct,
-}
-
-/// See [`Draft`].
-#[derive(Clone, Debug)]
-pub enum DraftAct {
-    /// A new message.
-    Say {
-        /// The kind of message.
-        kind: MessageKind,
-        /// The body.
-        body: Body,
-    },
-    /// An edit of a message.
-    Edit {
-        /// The seq of the message.
-        of: Seq,
-        /// The new body.
-        body: Body,
-    },
-    /// A deletion of a message.
-    Delete {
-        /// The seq of the message.
-        of: Seq,
-    },
-}
-
-/// A stored message, without its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedMessage {
-    /// The id.
-    pub id: MessageId,
-    /// The author.
-    pub author: UserName,
-    /// The guest session of the author; `None` for a registered user.
-    pub guest_session: Option<Box<str>>,
-    /// The kind.
-    pub kind: MessageKind,
-}
-
-/// The result of a draft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Stored at this position.
-    Stored(Position),
-    /// Not stored, because it was stored before. A second deletion of a message is a duplicate of
-    /// the first one.
-    Duplicate {
-        /// The seq of the first one.
-        seq: Seq,
-        /// The time of the first one.
-        at: OffsetDateTime,
-    },
-    /// Not stored, because its id was stored before with another body.
-    Conflict,
-    /// Not stored, because there is no message to change, or it is no longer kept.
-    NoMessage,
-    /// Not stored, because the author has only this role, or is no member.
-    NotPermitted(Option<Role>),
 }
 
 /// What [`Store::trim`] keeps.

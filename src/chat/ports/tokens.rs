@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    Credentials, GlobalRole, Grant, Rejection, Role, RoomName, RoomPattern, SignInId, Space,
-    SpacePattern, Token, TokenId, UserName,
+    Credentials, DisplayName, GlobalRole, Grant, Rejection, Role, RoomName, RoomPattern, SignInId,
+    Space, SpacePattern, Token, TokenId, UserName,
 };
 
 /// Issues and verifies tokens.
@@ -32,7 +32,7 @@ pub struct Claims {
     /// The user.
     pub user: UserName,
     /// The display name.
-    pub name: Option<Box<str>>,
+    pub name: Option<DisplayName>,
     /// The expiry.
     pub expires_at: OffsetDateTime,
     /// The spaces that it is valid for. Empty means all.

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::domain::{DeviceId, NodeId, Space, UserName};
+use crate::domain::{DeviceId, DisplayName, NodeId, Space, UserName};
 
 /// A user that connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct UserSeen {
     pub user: UserName,
     /// Whether the user is registered or a guest.
     pub identity_kind: IdentityKind,
+    /// The display name, which replaces the one before.
+    pub display_name: Option<DisplayName>,
     /// The device, if the client named one.
     pub device: Option<DeviceId>,
     /// The time of the connect.

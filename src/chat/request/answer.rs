@@ -5,7 +5,9 @@ use time::OffsetDateTime;
 use super::list::{MemberPage, RoomPage};
 use crate::{
     chat::event::RoomState,
-    domain::{Body, Entry, MessageId, Muted, Role, RoomName, Seq, Token, UserName},
+    domain::{
+        Body, DisplayName, DisplayNames, Entry, MessageId, Muted, Role, RoomName, Seq, Token, UserName,
+    },
 };
 
 /// The answer to a request.
@@ -47,6 +49,8 @@ pub enum Answer {
         room: RoomName,
         /// Its users; empty if there are too many to list.
         users: Vec<UserName>,
+        /// Their display names.
+        names: DisplayNames,
         /// The number of users.
         count: usize,
     },
@@ -127,6 +131,8 @@ pub enum Answer {
 pub struct UserPresence {
     /// The user.
     pub user: UserName,
+    /// The display name.
+    pub name: Option<DisplayName>,
     /// Whether the user is online.
     pub online: bool,
     /// The number of online devices.

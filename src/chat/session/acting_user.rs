@@ -2,8 +2,11 @@
 
 use super::{ClaimedIdentity, Session, SessionIdentity};
 use crate::{
-    chat::ports::{CallingUser, CallingUserKind},
-    domain::{GlobalRole, UserName},
+    chat::{
+        hub::NameClaim,
+        ports::{CallingUser, CallingUserKind},
+    },
+    domain::{DisplayName, GlobalRole, UserName},
 };
 
 /// The user that a session has, or is about to have.
@@ -13,6 +16,16 @@ pub(super) struct ActingUser<'a> {
     /// The guest session, for a guest.
     pub(super) guest_session: Option<&'a str>,
     global_role: GlobalRole,
+    display_name: NameSource<'a>,
+}
+
+/// Where the display name of an acting user is: it is looked up only for a back end.
+#[derive(Clone, Copy, Debug)]
+enum NameSource<'a> {
+    /// In the claims of a connection that is not attached yet.
+    Claims(Option<&'a DisplayName>),
+    /// With the online user.
+    Online(&'a NameClaim),
 }
 
 impl ActingUser<'_> {
@@ -22,7 +35,11 @@ impl ActingUser<'_> {
             Some(_) => CallingUserKind::Guest,
             None => CallingUserKind::Registered,
         };
-        CallingUser { name: self.name.clone(), kind, global_role: self.global_role }
+        let display_name = match self.display_name {
+            NameSource::Claims(name) => name.cloned(),
+            NameSource::Online(name_claim) => name_claim.display_name(),
+        };
+        CallingUser { name: self.name.clone(), display_name, kind, global_role: self.global_role }
     }
 }
 
@@ -33,6 +50,7 @@ impl ClaimedIdentity {
             name: self.name_claim.user(),
             guest_session: self.claims.guest.as_deref(),
             global_role: self.claims.global_role(),
+            display_name: NameSource::Claims(self.claims.name.as_ref()),
         }
     }
 }
@@ -44,6 +62,7 @@ impl SessionIdentity {
             name: self.user(),
             guest_session: self.rights.guest.as_deref(),
             global_role: self.rights.global_role,
+            display_name: NameSource::Online(&self.name_claim),
         }
     }
 }

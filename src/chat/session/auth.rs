@@ -10,6 +10,7 @@ use crate::{
         Answer, Chat, Reply, ReplyCallback,
         event::DeviceVisit,
         hub::Deadline,
+        journal::MembershipLoad,
         ports::{Claims, Rooms, UserDeparted, UserSeen},
     },
     domain::{DeviceId, GlobalRole, Rejection, Token, UserName},
@@ -37,7 +38,7 @@ pub(super) struct LastSeenGuard {
 impl LastSeenGuard {
     /// The guard of a user that has just connected.
     pub(super) fn of(chat: &Arc<Chat>, seen: UserSeen) -> Self {
-        let UserSeen { space, user, identity_kind: _, device, at } = seen;
+        let UserSeen { space, user, identity_kind: _, display_name: _, device, at } = seen;
         Self { chat: Arc::clone(chat), departed: UserDeparted { space, user, device, at } }
     }
 }
@@ -83,14 +84,29 @@ impl Session {
         if claims.user != *identity.user() || claims.guest != identity.rights.guest {
             return Err(Rejection::OtherUser);
         }
-        let (user, expires_at) = (claims.user.clone(), claims.expires_at);
+        self.record_name(&claims).await?;
+        let (user, name, expires_at) =
+            (claims.user.clone(), claims.name.clone(), claims.expires_at);
         let (scope, credentials) = (self.scope(&claims), claims.credentials());
         let (rights, now) = (self.rights(claims), self.chat.clock.now());
         if let Some(identity) = &mut self.identity {
-            identity.name_claim.renew(scope, credentials, now)?;
+            identity.name_claim.renew((scope, name.as_ref()), credentials, now)?;
             identity.rights = rights;
         }
         Ok(Answer::Authorized { user, expires_at })
+    }
+
+    /// Stores the display name of a fresh token, if it is another one.
+    async fn record_name(&self, claims: &Claims) -> Result<(), Rejection> {
+        let name_claim = &self.identity()?.name_claim;
+        if name_claim.display_name() == claims.name {
+            return Ok(());
+        }
+        let device = name_claim.connection_info().and_then(|it| it.device.clone());
+        let seen = self.chat.seen_now(&self.origin.space, claims, device);
+        let (online_user, joins) = (name_claim.online_user().clone(), Vec::new());
+        let load = MembershipLoad { seen, online_user, joins };
+        self.chat.journal.load_memberships(load).await.map(drop)
     }
 
     /// The rights that a token grants until its expiry.

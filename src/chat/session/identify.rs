@@ -16,7 +16,9 @@ use crate::{
         },
         ports::{Claims, ClusterCommand, UserSeen},
     },
-    domain::{Channel, CloseReason, DeviceId, DevicePolicy, Rejection, Token, UserName},
+    domain::{
+        Channel, CloseReason, DeviceId, DevicePolicy, DisplayNames, Rejection, Token, UserName,
+    },
 };
 
 /// A prepared identification, and what its welcome needs.
@@ -24,6 +26,8 @@ pub(super) struct PreparedIdentity {
     pub(super) claimed: ClaimedIdentity,
     seen: UserSeen,
     visit: Option<DeviceVisit>,
+    /// The display names of the partners of direct conversations.
+    names: DisplayNames,
 }
 
 impl Session {
@@ -104,19 +108,32 @@ impl Session {
         // Before the answer: the client expects to be in its rooms and to be online then.
         self.chat.cluster.wait_for_rosters(|| claimed.name_claim.rooms()).await;
         presence_announced.await;
-        Ok(PreparedIdentity { claimed, seen, visit })
+        let names = self.partner_names(&claimed).await?;
+        Ok(PreparedIdentity { claimed, seen, visit, names })
+    }
+
+    /// The display names of those with whom the user has direct conversations.
+    async fn partner_names(&self, claimed: &ClaimedIdentity) -> Result<DisplayNames, Rejection> {
+        let partners = claimed.name_claim.direct_partners();
+        if partners.is_empty() {
+            return Ok(DisplayNames::new());
+        }
+        let names = self.chat.store.display_names(&self.origin.space, &partners).await;
+        names.map_err(|fault| unavailable(&fault))
     }
 
     /// Makes the session identified: sends the welcome, then missed entries, then live events.
     pub(super) async fn enter(&mut self, prepared: PreparedIdentity) {
-        let PreparedIdentity { claimed, seen, visit } = prepared;
+        let PreparedIdentity { claimed, seen, visit, mut names } = prepared;
         let ClaimedIdentity { mut name_claim, claims, token } = claimed;
         Span::current().record("user", display(&claims.user));
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, .. } = claims.clone();
+        let display_name = name.clone();
         let welcome = |snapshot| {
             let WelcomeSnapshot { rooms, directs, inbox } = snapshot;
+            names.retain(|user, _| directs.iter().any(|(it, _)| it == user));
             let welcome = Welcome {
                 user,
                 name,
@@ -129,6 +146,7 @@ impl Session {
                 epoch,
                 rooms,
                 directs,
+                names,
                 inbox,
             };
             Delivery::new(Event::Welcome(Box::new(welcome)))
@@ -147,6 +165,7 @@ impl Session {
         let request = AttachRequest {
             connection_info,
             scope: self.scope(&claims),
+            display_name,
             since: &self.origin.since,
             mode,
             now: self.chat.clock.now(),

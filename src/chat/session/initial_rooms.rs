@@ -29,7 +29,9 @@ impl Session {
             prior = Some(load_memberships(Vec::new()).await?);
         }
         let joins = self.approved(claimed, self.joins(claimed, &self.rooms())).await?;
-        if !claimed.name_claim.has_memberships() || !joins.is_empty() {
+        // Who reads the history after the answer finds the new display name.
+        let is_renamed = claimed.name_claim.display_name() != claimed.claims.name;
+        if !claimed.name_claim.has_memberships() || !joins.is_empty() || is_renamed {
             prior = Some(load_memberships(joins).await?);
         } else if prior.is_none() {
             self.chat.journal.record_seen(seen.clone()).await;

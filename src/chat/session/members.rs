@@ -1,6 +1,6 @@
 //! Membership changes by a room's admins, and presence queries.
 
-use super::{Session, unavailable};
+use super::{Session, SessionIdentity, unavailable};
 use crate::{
     chat::{
         Answer, Reply, ReplyCallback,
@@ -105,7 +105,7 @@ impl Session {
 
     /// Changes another user's membership.
     async fn submit_change(&self, change: Change, answered: Answer, answer: ReplyCallback) {
-        let by = self.identity.as_ref().map(|it| it.user().clone());
+        let by = self.identity.as_ref().map(SessionIdentity::named_user);
         let cause = Cause { by, ..Cause::default() };
         let reply = ChangeReply::OfOtherUser(answered).pending(answer);
         self.chat.journal.request_membership(MembershipRequest { change, cause, reply }).await;

@@ -41,8 +41,8 @@ use super::{
     posting::Author,
 };
 use crate::domain::{
-    CloseReason, ConnectionId, Conversation, DeviceId, Place, RateLimiter, Rejection, Role,
-    RoomName, RuleNumber, Seq, Space, Token, UserName, View,
+    CloseReason, ConnectionId, Conversation, DeviceId, NamedUser, Place, RateLimiter, Rejection,
+    Role, RoomName, RuleNumber, Seq, Space, Token, UserName, View,
 };
 
 /// See the module.
@@ -299,8 +299,10 @@ impl Session {
         let least =
             |room| rooms.grant(room).least(*global_role, &enough).ok_or(Rejection::NotMember);
         let needs = conversation.room().map(least).transpose()?;
+        let NamedUser { user, name } = identity.named_user();
         Ok(Author {
-            user: identity.user().clone(),
+            user,
+            name,
             guest_session: guest.clone(),
             connection: self.registration.id(),
             needs,
@@ -323,5 +325,9 @@ impl SessionOrigin {
 impl SessionIdentity {
     fn user(&self) -> &UserName {
         self.name_claim.user()
+    }
+
+    fn named_user(&self) -> NamedUser {
+        NamedUser { user: self.user().clone(), name: self.name_claim.display_name() }
     }
 }

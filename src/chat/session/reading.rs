@@ -78,10 +78,13 @@ impl Session {
         if !role.may_send() {
             return Err(Rejection::ReadOnly);
         }
-        let user = self.identity()?.user();
+        let identity = self.identity()?;
         match typing {
-            Typing::Yes => self.chat.hub.typing.start(place, user, self.registration.id()),
-            Typing::No => self.chat.hub.typing.stop(place, user),
+            Typing::Yes => {
+                let connection = self.registration.id();
+                self.chat.hub.typing.start(place, identity.named_user(), connection);
+            }
+            Typing::No => self.chat.hub.typing.stop(place, identity.user()),
         }
         Ok(Answer::Acknowledged)
     }

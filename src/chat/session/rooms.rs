@@ -147,8 +147,8 @@ impl Session {
 
     pub(super) fn group_list(&self, room: Option<RoomName>) -> Reply {
         let room = self.room_or_default(room);
-        let (users, count) = self.room(&room)?.0.users(&self.chat.limits());
-        Ok(Answer::Users { room, users, count })
+        let (users, names, count) = self.room(&room)?.0.users(&self.chat.limits());
+        Ok(Answer::Users { room, users, names, count })
     }
 
     /// Sends all entries after the cursor, until the connection receives live events.
@@ -190,7 +190,8 @@ impl Session {
             attachments: usize::MAX,
         };
         let read = async || {
-            let page = self.chat.store.page(live_room.place(), PageRange::Newest, newest).await;
+            let page =
+                self.chat.store.named_page(live_room.place(), PageRange::Newest, newest).await;
             page.map(|page| page.entries)
         };
         live_room.warm(&limits, read).await.map_err(|fault| unavailable(&fault))
@@ -204,8 +205,11 @@ impl Session {
     ) -> Result<ReplayCursor, Rejection> {
         self.outbox.wait_for_capacity().await;
         let head = live_room.log().head.seq;
-        let page =
-            self.chat.store.page(live_room.place(), PageRange::After(cursor.after), REPLAY).await;
+        let page = self
+            .chat
+            .store
+            .named_page(live_room.place(), PageRange::After(cursor.after), REPLAY)
+            .await;
         let mut entries = page.map_err(|fault| unavailable(&fault))?.entries;
         if entries.first().is_some_and(|first| first.seq() != cursor.after.next()) {
             // The next entries were trimmed a moment ago.
@@ -220,7 +224,10 @@ impl Session {
         };
         let run: Vec<_> = entries.into_iter().map(|it| Delivery::new(Event::Entry(it))).collect();
         let parts = match cursor.mode {
-            ReplayMode::Missed => hub::missed(&live_room.room(), run, LastPart::No),
+            ReplayMode::Missed => {
+                let name = |entry: &Entry| entry.author_name.clone();
+                hub::missed(&live_room.room(), run, name, LastPart::No)
+            }
             ReplayMode::Live => run,
         };
         for part in &parts {

@@ -2,6 +2,7 @@
 //!
 //! All of them follow one rule of characters ([`text`]) and are compared in form NFC.
 
+mod display;
 mod key;
 #[cfg(test)]
 mod languages;
@@ -11,6 +12,7 @@ mod text;
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 pub use self::{
+    display::{DisplayNames, NamedUser},
     key::NameKey,
     pattern::{RoomPattern, SpacePattern},
 };
@@ -61,6 +63,12 @@ macro_rules! name {
 name! {
     /// The name of a user.
     UserName
+}
+
+name! {
+    /// The name of a user as people read it. It identifies nobody: users may share one, or have one
+    /// that is the [`UserName`] of another.
+    DisplayName
 }
 
 name! {

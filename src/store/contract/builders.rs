@@ -44,6 +44,7 @@ pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
         place: self::room(room),
         id: MessageId::from_raw(id),
         author: user("author"),
+        author_name: None,
         guest_session: None,
         needs: None,
         at: time(1),
@@ -75,7 +76,7 @@ pub(crate) fn delete(room: &str, of: u64) -> Draft {
 
 /// A message as it is read from a log without changes.
 pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
-    let Draft { place, id, author, guest_session: _, needs: _, at, act } = draft;
+    let Draft { place, id, author, author_name, guest_session: _, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }
@@ -83,7 +84,7 @@ pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
         DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
         DraftAct::Delete { of } => Act::Deleted { of },
     };
-    Entry { place, position: nth(n), id, author, at, act }
+    Entry { place, position: nth(n), id, author, author_name, at, act }
 }
 
 pub(crate) fn room(name: &str) -> Place {
@@ -203,6 +204,7 @@ pub(crate) fn guest(space: &Space, name: &str) -> UserSeen {
         space: space.clone(),
         user: user(name),
         identity_kind: IdentityKind::Guest("first".into()),
+        display_name: None,
         device: None,
         at: time(1),
     }

@@ -37,8 +37,9 @@ use crate::{
         Store, TrimLimits, UserDeparted, UserSeen,
     },
     domain::{
-        Act, Body, Content, Conversation, DeletedCount, DeviceId, Entry, JoinMode, Log, Member,
-        MessageId, MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
+        Act, Body, Content, Conversation, DeletedCount, DeviceId, DisplayName, DisplayNames, Entry,
+        JoinMode, Log, Member, MessageId, MessageKind, Muted, Place, Position, Retained, Role,
+        RoomName, Seq, Space,
     },
 };
 
@@ -152,6 +153,8 @@ async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_seen_user_exists_in_that_space,
             a_registered_name_stays_registered,
             last_seen_is_the_latest_time,
+            a_display_name_is_that_of_the_last_visit,
+            entries_are_read_with_present_display_names,
             a_device_is_known_with_the_time_it_was_last_seen,
             of_many_devices_the_last_ones_are_kept,
             a_reused_name_inherits_no_membership,

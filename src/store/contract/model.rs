@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     chat::ports::{Committed, DraftAct, Membership},
-    domain::{DeviceId, UserName},
+    domain::{DeviceId, DisplayName, UserName},
     store::MemoryStore,
 };
 
@@ -59,17 +59,15 @@ fn seen() -> impl Strategy<Value = UserSeen> {
         } else {
             IdentityKind::Guest(guest_session.to_string().into())
         },
+        display_name: (n % 3 > 0).then(|| DisplayName::from_raw(&n.to_string())),
         device: (device > 0).then(|| DeviceId::from_raw(&device.to_string())),
         at: time(n),
     })
 }
 
 fn departed() -> impl Strategy<Value = UserDeparted> {
-    let departed = |UserSeen { space, user, identity_kind: _, device, at }| UserDeparted {
-        space,
-        user,
-        device,
-        at,
+    let departed = |UserSeen { space, user, identity_kind: _, display_name: _, device, at }| {
+        UserDeparted { space, user, device, at }
     };
     seen().prop_map(departed)
 }
@@ -125,6 +123,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
             place,
             id: MessageId::from_raw(&id.to_string()),
             author,
+            author_name: None,
             guest_session: (session > 0).then(|| session.to_string().into()),
             needs,
             at: time(n),
@@ -226,7 +225,8 @@ async fn dump(store: &dyn Store) -> String {
         }
     }
     let seen = store.last_seen(&Space::root(), &USERS.map(user)).await.unwrap();
-    text + &format!("{seen:?}")
+    let names = store.display_names(&Space::root(), &USERS.map(user)).await.unwrap();
+    text + &format!("{seen:?}{names:?}")
 }
 
 /// Runs a step, and returns its result.

@@ -101,6 +101,54 @@ pub(super) async fn of_many_devices_the_last_ones_are_kept(store: &dyn Store) {
     }
 }
 
+pub(super) async fn a_display_name_is_that_of_the_last_visit(store: &dyn Store) {
+    let root = Space::root();
+    let seen = |name: Option<&str>| UserSeen {
+        display_name: name.map(DisplayName::from_raw),
+        identity_kind: IdentityKind::Registered,
+        ..guest(&root, "ann")
+    };
+    let asked = ["unknown", "ann", "bob"].map(user);
+    let names = async || store.display_names(&root, &asked).await.unwrap();
+    record_seen(store, guest(&root, "bob")).await;
+    assert_eq!(names().await, DisplayNames::new());
+    for name in [Some("Ann"), Some("Ann \"Lee\" 😀"), None, Some("Ann")] {
+        record_seen(store, seen(name)).await;
+        let expected = name.map(|it| (user("ann"), DisplayName::from_raw(it)));
+        assert_eq!(names().await, expected.into_iter().collect());
+    }
+    let (space, user, device, at) = (root.clone(), user("ann"), None, time(9));
+    let departed = vec![UserDeparted { space, user, device, at }];
+    let batch = Batch { departed, ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    assert_eq!(names().await.len(), 1, "a departure changes nothing");
+    let batch = Batch { seen: vec![seen(Some("First")), seen(None)], ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    assert_eq!(names().await, DisplayNames::new(), "the last one of a batch counts");
+    let shop = Space::from_raw("/shop");
+    record_seen(store, UserSeen { space: shop.clone(), ..seen(Some("In the shop")) }).await;
+    assert_eq!(names().await, DisplayNames::new(), "each space has its own");
+    assert_eq!(store.display_names(&shop, &asked).await.unwrap().len(), 1);
+}
+
+pub(super) async fn entries_are_read_with_present_display_names(store: &dyn Store) {
+    let seen = |name: &str| UserSeen {
+        display_name: Some(DisplayName::from_raw(name)),
+        identity_kind: IdentityKind::Registered,
+        ..guest(&Space::root(), "ann")
+    };
+    record_seen(store, seen("Before")).await;
+    let by_ann = |n| Draft { author: user("ann"), ..numbered("lobby", n) };
+    commit(store, vec![by_ann(1), numbered("lobby", 2), by_ann(3)]).await;
+    record_seen(store, seen("Ann")).await;
+    let limit = PageLimit { messages: 9, bytes: 9999, attachments: 9 };
+    let page = store.named_page(&room("lobby"), PageRange::Newest, limit).await.unwrap();
+    let names = page.entries.iter().map(|it| it.author_name.as_ref().map(DisplayName::as_raw));
+    assert_eq!(names.collect::<Vec<_>>(), [Some("Ann"), None, Some("Ann")]);
+    let nowhere = store.named_page(&room("empty"), PageRange::Newest, limit).await.unwrap();
+    assert!(nowhere.entries.is_empty());
+}
+
 pub(super) async fn last_seen_is_the_latest_time(store: &dyn Store) {
     let root = Space::root();
     let at = |name: &str, n| UserSeen { at: time(n), ..guest(&root, name) };

@@ -213,11 +213,13 @@ impl MemoryConversation {
 
     /// Adds an entry, and applies its change.
     fn push(&mut self, draft: &Draft, position: Position, act: Act) {
-        let Draft { place, id, author, guest_session, needs: _, at, act: _ } = draft.clone();
+        let Draft { place, id, author, author_name: _, guest_session, needs: _, at, act: _ } =
+            draft.clone();
         self.guest_sessions.extend(guest_session.map(|it| (position.seq, it)));
         // Truncated as on disk, so that an entry is the same after a restart.
         let at = at.truncate_to_millisecond();
-        let entry = Entry { place, position, id, author, at, act };
+        let author_name = None;
+        let entry = Entry { place, position, id, author, author_name, at, act };
         for earlier in &mut self.entries {
             if let Some(changed) = earlier.changed_by(&entry) {
                 *earlier = changed;

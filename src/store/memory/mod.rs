@@ -28,8 +28,8 @@ use crate::{
         PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
-        Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
-        RoomName, Seq, Space, UserName,
+        Conversation as DomainConversation, DeviceId, DisplayNames, Epoch, Log, Member, NameKey,
+        Place, Role, RoomName, Seq, Space, UserName,
     },
 };
 
@@ -167,6 +167,17 @@ impl Store for MemoryStore {
         let state = self.lock();
         let last_seen = |name: &UserName| Some(state.user(space, name)?.seen);
         Ok(users.iter().map(last_seen).collect())
+    }
+
+    async fn display_names(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<DisplayNames, Fault> {
+        let state = self.lock();
+        let name =
+            |user: &UserName| Some((user.clone(), state.user(space, user)?.display_name.clone()?));
+        Ok(users.iter().filter_map(name).collect())
     }
 
     async fn device_seen(

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     chat::ports::{DEVICES_PER_USER_MAX, IdentityKind, UserSeen},
-    domain::DeviceId,
+    domain::{DeviceId, DisplayName},
 };
 
 /// A user that connected at least once.
@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct UserRecord {
     /// The kind of the latest identity.
     identity_kind: Option<IdentityKind>,
+    /// The latest display name.
+    pub(super) display_name: Option<DisplayName>,
     /// Whether the name was ever registered.
     pub(super) registered: bool,
     pub(super) seen: OffsetDateTime,
@@ -25,7 +27,8 @@ pub(super) struct UserRecord {
 impl Default for UserRecord {
     fn default() -> Self {
         let seen = OffsetDateTime::UNIX_EPOCH;
-        Self { identity_kind: None, registered: false, seen, devices: HashMap::new(), revision: 1 }
+        let (identity_kind, display_name, devices) = (None, None, HashMap::new());
+        Self { identity_kind, display_name, registered: false, seen, devices, revision: 1 }
     }
 }
 
@@ -33,6 +36,7 @@ impl UserRecord {
     /// Records a connection. Returns whether the name has another owner than before.
     pub(super) fn upsert_seen(&mut self, seen: &UserSeen) -> bool {
         self.update_last_seen(seen.device.as_ref(), seen.at);
+        self.display_name.clone_from(&seen.display_name);
         self.registered |= seen.identity_kind == IdentityKind::Registered;
         let before = self.identity_kind.replace(seen.identity_kind.clone());
         before.is_some_and(|before| before != seen.identity_kind)

@@ -60,8 +60,8 @@ use crate::{
         PostedMessage, Recording, Store, TrimLimits, Trimmed,
     },
     domain::{
-        DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, Secret, Seq, Space,
-        UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, Secret, Seq,
+        Space, UserName,
     },
 };
 
@@ -233,6 +233,17 @@ impl Store for PostgresStore {
         let answer =
             with_connection!(self.readers, |connection| read::last_seen(connection, space, users));
         answer.map_err(|failure| Fault::new("postgres last-seen query failed", failure))
+    }
+
+    async fn display_names(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<DisplayNames, Fault> {
+        let answer = with_connection!(self.readers, |connection| read::display_names(
+            connection, space, users
+        ));
+        answer.map_err(|failure| Fault::new("postgres display name query failed", failure))
     }
 
     async fn device_seen(

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
+    domain::{
+        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, Seq, Space,
+        UserName,
+    },
     store::sql::{Columns as _, row},
 };
 
@@ -90,6 +93,9 @@ const IS_REGISTERED: &str =
 const LAST_SEEN: &str = r#"SELECT given.number - 1 AS number, seen
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
     JOIN "user" ON "user".space = given.space AND "user".name = given.name"#;
+
+const DISPLAY_NAMES: &str = r#"SELECT name, display_name FROM "user"
+    WHERE space = $1 AND name = ANY($2::text[]) AND display_name IS NOT NULL"#;
 
 const DEVICE_SEEN: &str = r#"SELECT seen FROM device WHERE space = $1 AND "user" = $2 AND id = $3"#;
 
@@ -215,6 +221,21 @@ pub(super) async fn last_seen(
         last_seen.get_mut(number(&row)?).into_iter().for_each(|it| *it = Some(seen));
     }
     Ok(last_seen)
+}
+
+pub(super) async fn display_names(
+    connection: &mut PgConnection,
+    space: &Space,
+    users: &[UserName],
+) -> Result<DisplayNames, PostgresFailure> {
+    let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
+    let query = sqlx::query(DISPLAY_NAMES).bind(space.as_raw()).bind(users);
+    let mut names = DisplayNames::new();
+    for row in query.fetch_all(connection).await? {
+        let (user, name) = (row.text("name")?, row.text("display_name")?);
+        names.insert(UserName::from_raw(user), DisplayName::from_raw(name));
+    }
+    Ok(names)
 }
 
 pub(super) async fn device_seen(

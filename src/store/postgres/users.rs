@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chat::ports::{Batch, GuestExpired, IdentityKind, UserSeen},
-    domain::{DeviceId, NameKey, UserName},
+    domain::{DeviceId, DisplayName, NameKey, UserName},
     store::sql::{
         Columns as _,
         member_plan::SpaceUser,
@@ -58,9 +58,10 @@ const SAVE_USERS: &str = r#"WITH noted AS (
     UPDATE "user" SET
         stay = CASE WHEN given.came THEN given.stay ELSE "user".stay END,
         vouched = "user".vouched OR given.vouched,
-        seen = greatest("user".seen, given.seen)
-    FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bool[], $6::bigint[])
-        AS given (space, name, came, stay, vouched, seen)
+        seen = greatest("user".seen, given.seen),
+        display_name = CASE WHEN given.came THEN given.display_name ELSE "user".display_name END
+    FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bool[], $6::bigint[],
+        $11::text[]) AS given (space, name, came, stay, vouched, seen, display_name)
     WHERE "user".space = given.space AND "user".name = given.name"#;
 
 /// The names that have keys, and the statement that sets the keys.
@@ -125,17 +126,23 @@ struct SeenUser<'a> {
     first: &'a IdentityKind,
     last: &'a IdentityKind,
     registered: bool,
+    display_name: Option<&'a DisplayName>,
     at: OffsetDateTime,
 }
 
 /// The users that were seen, each once.
 fn seen_users(seen: &[UserSeen]) -> BTreeMap<SpaceUser<'_>, SeenUser<'_>> {
     let mut seen_users = BTreeMap::new();
-    for UserSeen { space, user, identity_kind, device: _, at } in seen {
-        let new =
-            SeenUser { first: identity_kind, last: identity_kind, registered: false, at: *at };
-        let user = seen_users.entry((space, user)).or_insert(new);
+    for UserSeen { space, user, identity_kind, display_name, device: _, at } in seen {
+        let user = seen_users.entry((space, user)).or_insert(SeenUser {
+            first: identity_kind,
+            last: identity_kind,
+            registered: false,
+            display_name: None,
+            at: *at,
+        });
         user.last = identity_kind;
+        user.display_name = display_name.as_ref();
         user.registered |= *identity_kind == IdentityKind::Registered;
         user.at = user.at.max(*at);
     }
@@ -254,25 +261,26 @@ pub(super) async fn save_users(
     if batch.seen.is_empty() && batch.departed.is_empty() {
         return Ok(());
     }
-    // Whether they were seen, the guest session, whether they are registered, and the time.
-    let mut rows: BTreeMap<SpaceUser<'_>, (bool, Option<&str>, bool, OffsetDateTime)> =
-        BTreeMap::new();
-    for (user, it) in seen_users(&batch.seen) {
-        rows.insert(user, (true, guest_session(it.last), it.registered, it.at));
-    }
+    let seen = seen_users(&batch.seen);
+    // The users who were seen, if they were, and the time.
+    let mut rows: BTreeMap<SpaceUser<'_>, (Option<&SeenUser<'_>>, OffsetDateTime)> =
+        seen.iter().map(|(user, it)| (*user, (Some(it), it.at))).collect();
     for (user, at) in write::last_departures(&batch.departed) {
-        let row = rows.entry(user).or_insert((false, None, false, at));
-        row.3 = row.3.max(at);
+        let (_, last) = rows.entry(user).or_insert((None, at));
+        *last = at.max(*last);
     }
+    let users = || rows.values().map(|(seen, _)| *seen);
+    let shown = |it: Option<&SeenUser<'_>>| it?.display_name.map(|it| it.as_raw().to_owned());
     let devices = last_devices(batch, locked);
     let query = bind_users(sqlx::query(SAVE_USERS), rows.keys().copied())
-        .bind(rows.values().map(|it| it.0).collect::<Vec<_>>())
-        .bind(rows.values().map(|it| it.1).collect::<Vec<_>>())
-        .bind(rows.values().map(|it| it.2).collect::<Vec<_>>())
-        .bind(rows.values().map(|it| row::millis(it.3)).collect::<Vec<_>>());
+        .bind(users().map(|it| it.is_some()).collect::<Vec<_>>())
+        .bind(users().map(|it| guest_session(it?.last)).collect::<Vec<_>>())
+        .bind(users().map(|it| it.is_some_and(|it| it.registered)).collect::<Vec<_>>())
+        .bind(rows.values().map(|(_, at)| row::millis(*at)).collect::<Vec<_>>());
     let query = bind_users(query, devices.keys().map(|(user, _)| *user))
         .bind(devices.keys().map(|(_, device)| device.as_raw()).collect::<Vec<_>>())
-        .bind(devices.values().map(|at| row::millis(*at)).collect::<Vec<_>>());
+        .bind(devices.values().map(|at| row::millis(*at)).collect::<Vec<_>>())
+        .bind(users().map(shown).collect::<Vec<_>>());
     query.execute(connection).await.map(drop)
 }
 

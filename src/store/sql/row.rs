@@ -248,6 +248,7 @@ pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, ColumnEr
         position: position(row.int("seq")?, row.int("messages")?)?,
         id: MessageId::from_raw(row.text("id")?),
         author: UserName::from_raw(row.text("author")?),
+        author_name: None,
         at: time(row.int("at")?)?,
         act,
     })

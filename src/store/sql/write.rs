@@ -37,7 +37,8 @@ impl<'a> EntryRow<'a> {
     pub(crate) fn of(
         (conversation, position, draft): (i64, Position, &'a Draft),
     ) -> Result<Self, ColumnError> {
-        let Draft { place: _, id, author, guest_session: _, needs: _, at, act } = draft;
+        let Draft { place: _, id, author, author_name: _, guest_session: _, needs: _, at, act } =
+            draft;
         let ((kind, event), target, body) = match act {
             DraftAct::Say { kind, body } => (row::kind_columns(kind), None, Some(body)),
             // The new body is in the row of the message.

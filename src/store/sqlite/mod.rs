@@ -62,7 +62,8 @@ use crate::{
         Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserSeen,
     },
     domain::{
-        DeviceId, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, Synchronous, UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space,
+        Synchronous, UserName,
     },
 };
 
@@ -249,6 +250,16 @@ impl Store for SqliteStore {
         let (space, users) = (space.clone(), users.to_vec());
         let seen = move |it: &Connection| read::last_seen(it, &space, &users);
         self.query("sqlite last-seen query failed", seen).await
+    }
+
+    async fn display_names(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<DisplayNames, Fault> {
+        let (space, users) = (space.clone(), users.to_vec());
+        let names = move |it: &Connection| read::display_names(it, &space, &users);
+        self.query("sqlite display name query failed", names).await
     }
 
     async fn device_seen(

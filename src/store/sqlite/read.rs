@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Position, Seq, Space, UserName},
+    domain::{
+        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, Position, Seq,
+        Space, UserName,
+    },
     store::sql::{ColumnError, Columns as _, row},
 };
 
@@ -99,6 +102,9 @@ pub(super) const IS_REGISTERED: &str =
     "SELECT 1 FROM user WHERE space = ?1 AND key = ?2 AND vouched = 1 LIMIT 1";
 
 pub(super) const LAST_SEEN: &str = "SELECT seen FROM user WHERE space = ?1 AND name = ?2";
+
+pub(super) const DISPLAY_NAME: &str = "SELECT display_name FROM user \
+    WHERE space = ?1 AND name = ?2 AND display_name IS NOT NULL";
 
 pub(super) const DEVICE_SEEN: &str =
     "SELECT seen FROM device WHERE space = ?1 AND user = ?2 AND id = ?3";
@@ -282,6 +288,25 @@ pub(super) fn last_seen(
         Ok::<_, SqliteFailure>(seen?.flatten())
     };
     in_snapshot(connection, || users.iter().map(of_user).collect())
+}
+
+pub(super) fn display_names(
+    connection: &Connection,
+    space: &Space,
+    users: &[UserName],
+) -> Result<DisplayNames, SqliteFailure> {
+    let mut statement = connection.prepare_cached(DISPLAY_NAME)?;
+    let mut names = DisplayNames::new();
+    in_snapshot(connection, || {
+        for user in users {
+            let name = first(&mut statement, (space.as_raw(), user.as_raw()), |row| {
+                row.text("display_name").map(DisplayName::from_raw)
+            })?;
+            names.extend(name.map(|name| (user.clone(), name)));
+        }
+        Ok(())
+    })?;
+    Ok(names)
 }
 
 pub(super) fn device_seen(

@@ -12,7 +12,7 @@ use crate::{
         Batch, GuestExpired, GuestName, IdentityKind, OnlineGuest, Recording, UserDeparted,
         UserSeen,
     },
-    domain::{DeviceId, NameKey, RoomName, Space, UserName},
+    domain::{DeviceId, DisplayName, NameKey, RoomName, Space, UserName},
     store::sql::{
         Columns as _,
         member_plan::SpaceUser,
@@ -41,10 +41,11 @@ pub(super) const MARK_EXPIRED: &str =
 pub(super) const FORGET_USER: &str = "DELETE FROM member WHERE space = ?1 AND user = ?2";
 
 pub(super) const UPSERT_USER: &str = "INSERT INTO user \
-        (space, name, stay, key, seen, vouched, online_since) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?3 IS NULL, iif(?3 IS NULL, NULL, ?5)) \
+        (space, name, stay, key, seen, vouched, online_since, display_name) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?3 IS NULL, iif(?3 IS NULL, NULL, ?5), ?6) \
     ON CONFLICT DO UPDATE SET \
-        stay = excluded.stay, vouched = max(vouched, excluded.vouched), \
+        stay = excluded.stay, display_name = excluded.display_name, \
+        vouched = max(vouched, excluded.vouched), \
         seen = max(coalesce(seen, excluded.seen), excluded.seen), \
         online_since = iif(stay IS excluded.stay, \
             coalesce(online_since, excluded.online_since), excluded.online_since)";
@@ -87,7 +88,8 @@ pub(super) fn upsert_seen(connection: &Connection, batch: &Batch) -> Result<(), 
     execute_each(connection, FORGET_USER, replaced_users.into_iter().map(user_columns))?;
     let users = seen.iter().map(|it| {
         let (space, name) = (it.space.as_raw(), it.user.as_raw());
-        (space, name, guest_session(it), it.user.key().as_raw().to_owned(), row::millis(it.at))
+        let (key, shown) = (it.user.key(), it.display_name.as_ref().map(DisplayName::as_raw));
+        (space, name, guest_session(it), key.as_raw().to_owned(), row::millis(it.at), shown)
     });
     execute_each(connection, UPSERT_USER, users)?;
     let devices = write::devices_arrived(seen);

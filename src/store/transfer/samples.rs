@@ -40,10 +40,10 @@ pub(crate) const ROWS: &str = r#"
             '"tab \t quote \" \u0000 \\ 😀"', NULL, NULL),
         (103, 1, 1, 1700000000001, 3, NULL, NULL, NULL, NULL, 'ann', '', 'n', '{"a":1.5e300}', NULL,
             NULL);
-    INSERT INTO user (space, name, vouched, key, stay, seen, kept, online_since)
-    VALUES ('/', 'ann', 1, 'ann', NULL, 1700000000008, 1, NULL),
-        ('/', 'bob', 0, 'bob', 'stay', 1700000000007, 1, NULL),
-        ('/shop', 'gone', 0, 'gone', '', 1700000000001, 0, NULL);
+    INSERT INTO user (space, name, vouched, key, stay, seen, kept, online_since, display_name)
+    VALUES ('/', 'ann', 1, 'ann', NULL, 1700000000008, 1, NULL, 'Ann Lee'),
+        ('/', 'bob', 0, 'bob', 'stay', 1700000000007, 1, NULL, NULL),
+        ('/shop', 'gone', 0, 'gone', '', 1700000000001, 0, NULL, NULL);
     INSERT INTO device (space, user, id, seen) VALUES ('/', 'ann', 'phone', 1700000000008);
     INSERT INTO denial (kind, space, name, at, until, reason)
     VALUES (0, '/', 'eve', 1700000000001, NULL, 'spam'), (1, '', 'jti', 1, 1900000000000, NULL),

@@ -139,6 +139,7 @@ pub(crate) const TABLES: [Table; 9] = [
             maybe(text("stay")),
             maybe(int("seen")),
             flag("kept"),
+            maybe(text("display_name")),
         ],
     },
     Table {

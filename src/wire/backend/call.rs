@@ -10,7 +10,7 @@ use crate::{
         Caller, CallingUser, CallingUserKind, ClientInfo, ConnectCall, EventCall, HookedRequest,
         MessageRequest, RequestCall,
     },
-    domain::{Body, CustomEvent, GlobalRole, MessageKind, View},
+    domain::{Body, CustomEvent, DisplayName, GlobalRole, MessageKind, View},
     wire::{
         body::{AttachmentEncoding, BodyData},
         event::{self, ArgumentsData},
@@ -95,6 +95,8 @@ struct CallerData<'a> {
 #[expect(clippy::struct_excessive_bools, reason = "these are the fields on the wire")]
 struct UserData<'a> {
     id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     guest: bool,
     admin: bool,
 }
@@ -183,11 +185,13 @@ pub fn event_call(call: &EventCall) -> String {
 impl<'a> From<&'a Caller> for CallerData<'a> {
     fn from(caller: &'a Caller) -> Self {
         let Caller { space, connection, room, user, data } = caller;
-        let user = user.as_ref().map(|CallingUser { name, kind, global_role }| UserData {
-            id: name.as_raw(),
-            guest: *kind == CallingUserKind::Guest,
-            admin: *global_role == GlobalRole::Administrator,
-        });
+        let user =
+            user.as_ref().map(|CallingUser { name, display_name, kind, global_role }| UserData {
+                id: name.as_raw(),
+                name: display_name.as_ref().map(DisplayName::as_raw),
+                guest: *kind == CallingUserKind::Guest,
+                admin: *global_role == GlobalRole::Administrator,
+            });
         Self {
             space: space.as_raw(),
             connection: connection.to_string(),
@@ -222,6 +226,7 @@ mod tests {
         let connection = ConnectionAddress { node, connection: ConnectionId::from_raw(26) };
         let user = CallingUser {
             name: UserName::from_raw("ann"),
+            display_name: None,
             kind: CallingUserKind::Guest,
             global_role: GlobalRole::User,
         };
@@ -239,6 +244,13 @@ mod tests {
             r#""args":["hi",{"base64":"AAE="}]}"#
         );
         assert_eq!(event_call(&EventCall { caller: caller.clone(), event: event.clone() }), golden);
+        let named = caller
+            .user
+            .clone()
+            .map(|user| CallingUser { display_name: DisplayName::parse("Ann Lee"), ..user });
+        let named = Caller { user: named, ..caller.clone() };
+        let named = event_call(&EventCall { caller: named, event: event.clone() });
+        assert!(named.contains(r#""user":{"id":"ann","name":"Ann Lee","guest":true"#), "{named}");
         let anonymous = EventCall { caller: Caller { user: None, ..caller }, event };
         assert!(event_call(&anonymous).contains(r#""user":null"#));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    definitions::{AT, PAGE, PRESENCES, REFUSAL_MEMBERS, ROLE, ROOM, USER},
+    definitions::{AT, NAMES, PAGE, PRESENCES, REFUSAL_MEMBERS, ROLE, ROOM, USER},
     json_schema::{SchemaWriter, UnknownKeys},
     types::{
         Member::{self, All},
@@ -95,6 +95,7 @@ const DEVICES: Member = required("devices", Type::Count, "Connected devices.");
 const DEVICE_IDS: Member = required("deviceIds", List(&Type::Text), "Of those that have an id.");
 const USERS: Type = Object(&[
     required("users", List(&Object(&[USER, DEVICES, DEVICE_IDS])), "By name."),
+    NAMES,
     TOTAL,
     NEXT,
 ]);
@@ -111,6 +112,7 @@ const CONNECTIONS: Type = Object(&[
         ])),
         "Of all nodes, in the order of nodes and connections.",
     ),
+    NAMES,
     required("complete", Type::Boolean, "Whether all nodes answered in time."),
     TOTAL,
     NEXT,
@@ -134,7 +136,7 @@ const MEMBER: Type = Object(&[
     DEVICES,
     optional("joined", Type::Time, "Absent when an earlier version stored the member."),
 ]);
-const MEMBERS: Type = Object(&[required("members", List(&MEMBER), "By name."), TOTAL, NEXT]);
+const MEMBERS: Type = Object(&[required("members", List(&MEMBER), "By name."), NAMES, TOTAL, NEXT]);
 const DEAD_LETTER: Type = Object(&[
     required("webhook", Type::Text, ""),
     required("attempts", Type::Count, ""),

@@ -41,6 +41,8 @@ export interface Kept {
   seq: number;
   id: string;
   user: string;
+  /** The display name of the user. */
+  name?: string;
   at: string;
 }
 

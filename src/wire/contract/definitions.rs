@@ -121,6 +121,12 @@ pub(super) const SEQ: Member =
 pub(super) const AT: Member = required("at", Type::Time, "");
 pub(super) const ROOM: Member = required("room", Type::Text, "");
 pub(super) const USER: Member = required("user", Type::Text, "");
+/// The display name beside a user, in events of one user.
+pub(super) const NAME: Member =
+    optional("name", Type::Text, "The display name of the user, from the token.");
+/// The display names beside a list.
+pub(super) const NAMES: Member =
+    optional("names", Map(&Type::Text), "The display names of those users who have one.");
 pub(super) const ID: Member = required("id", Type::Text, "The identity of the message.");
 pub(super) const DEFAULT_ROOM: Member =
     optional("room", Type::Text, "The connection's default room when it is left out.");
@@ -245,16 +251,18 @@ const PRESENCE_LIST: Type = List(&Named(&PRESENCE));
 
 pub(super) const PAGE: &[Member] = &[
     required("messages", ENTRIES, "Oldest first."),
+    NAMES,
     required("more", Type::Boolean, "There are further ones in this direction."),
 ];
 
 pub(super) const USERS: &[Member] = &[
     ROOM,
     required("users", List(&Type::Text), "Empty in a room of more than `presence_list_max` users."),
+    NAMES,
     required("count", Type::Count, ""),
 ];
 
-pub(super) const PRESENCES: &[Member] = &[required("users", PRESENCE_LIST, "")];
+pub(super) const PRESENCES: &[Member] = &[required("users", PRESENCE_LIST, ""), NAMES];
 
 /// What a client passes when it connects: `auth` of Socket.IO.
 pub(super) static CONNECT_PARAMETERS: Definition = Definition {

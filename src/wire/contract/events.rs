@@ -2,9 +2,9 @@
 
 use super::{
     definitions::{
-        AT, BANNED_UNTIL, CLOSE_CODE, ENTRIES, GROUP_CHAT, MESSAGE_DELETED, MESSAGE_EDITED,
-        NEW_MESSAGE, NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_STATE, ROOM_STATES,
-        SINGLE_CHAT, TALLY, USER, USERS, VIEW,
+        AT, BANNED_UNTIL, CLOSE_CODE, ENTRIES, GROUP_CHAT, MESSAGE_DELETED, MESSAGE_EDITED, NAME,
+        NAMES, NEW_MESSAGE, NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_STATE,
+        ROOM_STATES, SINGLE_CHAT, TALLY, USER, USERS, VIEW,
     },
     types::{
         Member,
@@ -26,8 +26,9 @@ const fn row(name: &'static str, data: Type, about: &'static str) -> EventRow {
     EventRow { name, about, data }
 }
 
-const ROOM_USER: Type = Object(&[ROOM, USER]);
+const ROOM_USER: Type = Object(&[ROOM, USER, NAME]);
 const BY: Member = optional("by", Type::Text, "The other user who did it.");
+const BY_NAME: Member = optional("byName", Type::Text, "The display name of `by`.");
 const LIMITS: Type = Object(&[
     required("bodyBytesMax", Type::Count, "The largest body."),
     required("frameBytesMax", Type::Count, "The largest frame."),
@@ -57,6 +58,7 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
             required("epoch", Type::Text, "Names the database: pass it with `since`."),
             required("rooms", ROOM_STATES, ""),
             required("directs", DIRECTS, "The direct conversations with the newest messages."),
+            NAMES,
             required("inbox", Object(TALLY), ""),
             required("limits", LIMITS, ""),
         ]),
@@ -73,15 +75,16 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
         Either(&[Object(&[ROOM, required("count", Type::Count, "")]), Object(PRESENCES)]),
         "The number of users in a large room, or the answer to `presence` without an acknowledgement.",
     ),
-    row("new message", Object(NEW_MESSAGE), "A message of `send message`."),
-    row("GroupChat", Object(GROUP_CHAT), "A message of `GroupChat`."),
-    row("SingleChat", Object(SINGLE_CHAT), "A direct message."),
-    row("message edited", Object(MESSAGE_EDITED), "A message has another body."),
-    row("message deleted", Object(MESSAGE_DELETED), "A message was deleted."),
+    row("new message", Object(&[All(NEW_MESSAGE), NAME]), "A message of `send message`."),
+    row("GroupChat", Object(&[All(GROUP_CHAT), NAME]), "A message of `GroupChat`."),
+    row("SingleChat", Object(&[All(SINGLE_CHAT), NAME]), "A direct message."),
+    row("message edited", Object(&[All(MESSAGE_EDITED), NAME]), "A message has another body."),
+    row("message deleted", Object(&[All(MESSAGE_DELETED), NAME]), "A message was deleted."),
     row(
         "notification",
         Object(&[
             All(NOTIFICATION),
+            NAME,
             required("unread", Type::Count, "The unread entries of the inbox."),
         ]),
         "A notification arrived in the inbox.",
@@ -104,6 +107,7 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
                 field("with", Type::Text, "The other user of a direct conversation."),
             ]),
             USER,
+            NAME,
             required("typing", Type::Boolean, ""),
         ]),
         "A user begins or ends to type.",
@@ -111,8 +115,8 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
     row(
         "membership",
         Either(&[
-            Object(&[All(ROOM_STATE), BY]),
-            Object(&[ROOM, required("role", Type::Null, "The membership ended."), BY]),
+            Object(&[All(ROOM_STATE), BY, BY_NAME]),
+            Object(&[ROOM, required("role", Type::Null, "The membership ended."), BY, BY_NAME]),
         ]),
         "A membership of the user began, changed or ended.",
     ),
@@ -124,6 +128,7 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
             Object(&[
                 ROOM,
                 required("messages", ENTRIES, "What was missed, oldest first."),
+                NAMES,
                 required("recovered", Type::True, ""),
                 required("more", Type::Boolean, "Another `missed` of this room follows."),
             ]),

@@ -98,11 +98,11 @@ impl Lounge {
             // The others receive it as a join.
             return Some(("join", &welcome.user));
         }
-        if let Event::Joined { room, user } = event {
-            return (*room == self.room).then_some(("join", user));
+        if let Event::Joined { room, who } = event {
+            return (*room == self.room).then_some(("join", &who.user));
         }
-        let Event::Left { room, user } = event else { return None };
-        (*room == self.room).then_some(("left", user))
+        let Event::Left { room, who } = event else { return None };
+        (*room == self.room).then_some(("left", &who.user))
     }
 
     fn refused(&mut self, rejection: &Rejection) -> Vec<Effect> {
@@ -123,7 +123,9 @@ impl Lounge {
 mod tests {
     use super::*;
     use crate::{
-        chat::test_support::message_delivery, domain::Limits, wire::test_support::context,
+        chat::test_support::message_delivery,
+        domain::{DisplayNames, Limits},
+        wire::test_support::context,
     };
 
     fn dialect() -> Box<dyn Dialect> {
@@ -139,21 +141,22 @@ mod tests {
     fn ids_grow_over_all_frames() {
         let mut lounge = dialect();
         let [ann, bob] = ["ann", "bob"].map(UserName::from_raw);
-        let joined = Event::Joined { room: RoomName::lobby(), user: bob.clone() };
+        let joined = Event::Joined { room: RoomName::lobby(), who: bob.clone().into() };
         let expected = r#"{"id":1,"type":"join","user":"bob","data":""}"#;
         assert_eq!(text(lounge.event(&joined)), expected);
         let users = vec![ann, bob.clone()];
-        let answer = Answer::Users { room: RoomName::lobby(), users, count: 2 };
+        let answer =
+            Answer::Users { room: RoomName::lobby(), users, names: DisplayNames::new(), count: 2 };
         let expected = r#"{"id":2,"type":"list","user":null,"data":["ann","bob"]}"#;
         let effects = lounge.reply(&Purpose::List, &Ok(answer));
         assert_eq!(effects, [Effect::Send(Frame::text(expected))]);
         let expected = r#"{"id":3,"type":"chat","user":"ann","data":"hi"}"#;
         assert_eq!(text(lounge.event(message_delivery("lobby", 1).event())), expected);
-        let left = Event::Left { room: RoomName::lobby(), user: bob.clone() };
+        let left = Event::Left { room: RoomName::lobby(), who: bob.clone().into() };
         let expected = r#"{"id":4,"type":"left","user":"bob","data":""}"#;
         assert_eq!(text(lounge.event(&left)), expected);
         let news = RoomName::parse("news").unwrap();
-        assert!(lounge.event(&Event::Left { room: news, user: bob }).is_none());
+        assert!(lounge.event(&Event::Left { room: news, who: bob.into() }).is_none());
         assert!(lounge.event(message_delivery("news", 1).event()).is_none());
         let closing = lounge.closing(CloseReason::DRAINING);
         let expected = r#"{"id":5,"type":"closing","user":null,"data":"draining"}"#;

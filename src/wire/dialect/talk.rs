@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::{
         chat::{Receipt, test_support::message_delivery},
-        domain::{Limits, MessageId, Seq},
+        domain::{DisplayNames, Limits, MessageId, Seq},
         wire::test_support::context,
     };
 
@@ -299,6 +299,7 @@ mod tests {
         let answer = Answer::Users {
             room: RoomName::lobby(),
             users: vec![UserName::from_raw("ann")],
+            names: DisplayNames::new(),
             count: 1,
         };
         let frame = r#"{"event":"user_list","message":["ann"]}"#;

@@ -163,7 +163,8 @@ mod tests {
     use crate::{
         chat::test_support::message_delivery,
         domain::{
-            Act, Body, Content, Entry, Limits, MessageId, MessageKind, Place, Position, Space,
+            Act, Body, Content, DisplayNames, Entry, Limits, MessageId, MessageKind, Place,
+            Position, Space,
         },
         wire::test_support::context,
     };
@@ -236,6 +237,7 @@ mod tests {
             position: Position::from_raw(1, 1),
             id: MessageId::from_raw("m"),
             author: bob,
+            author_name: None,
             at: time::OffsetDateTime::UNIX_EPOCH,
             act: Act::Said { kind: MessageKind::SingleChat, content },
         };
@@ -249,7 +251,8 @@ mod tests {
         let users = vec![UserName::from_raw("ann"), UserName::from_raw("bob")];
         let expected = Frame::text(r#"{"type":1,"usr":null,"data":["ann","bob"]}"#);
         assert_eq!(encoded(&Event::Users(users.clone())).as_ref(), Some(&expected));
-        let answer = Answer::Users { room: RoomName::lobby(), count: 2, users };
+        let (room, names) = (RoomName::lobby(), DisplayNames::new());
+        let answer = Answer::Users { room, users, names, count: 2 };
         let effects = dialect().reply(&Purpose::List, &Ok(answer));
         assert_eq!(effects, [Effect::Send(expected)]);
     }

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::{
-    domain::{Act, Body, Content, CustomEvent, Entry, MessageKind, RoomName},
+    domain::{Act, Body, Content, CustomEvent, DisplayName, Entry, MessageKind, RoomName},
     wire::{
         body::{self, AttachmentEncoding},
         payload::{Payload, Timestamp, json},
@@ -32,6 +32,8 @@ struct KeptData<'a> {
     seq: u64,
     id: &'a str,
     user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     at: Timestamp,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn kept(
         seq: entry.seq().as_raw(),
         id: entry.id.as_raw(),
         user: entry.author.as_raw(),
+        name: entry.author_name.as_ref().map(DisplayName::as_raw),
         at: Timestamp(entry.at),
     };
     Some(payload(body, encoding, Some(kept)))

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{ArgumentsData, EventData};
+use super::{ArgumentsData, EventData, NamesData};
 use crate::{
     chat::event::{MissedEntries, MissedRun},
-    domain::{Act, Body, Content, Conversation, Entry, MessageKind},
+    domain::{Act, Body, Content, Conversation, DisplayName, Entry, MessageKind},
     wire::{
         body::{AttachmentEncoding, BodyData},
         payload::{Payload, Timestamp},
@@ -35,6 +35,9 @@ pub(in crate::wire) struct EntryData<'a> {
     /// The author, in every other event.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    /// The display name of the author, in live events only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     /// The body, in `new message` and `message edited`.
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<BodyData<'a>>,
@@ -58,6 +61,8 @@ pub(in crate::wire) struct EntryData<'a> {
 pub(in crate::wire) struct MissedData<'a> {
     room: &'a str,
     messages: Vec<EntryData<'a>>,
+    #[serde(skip_serializing_if = "NamesData::is_empty")]
+    names: NamesData<'a>,
     recovered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<bool>,
@@ -84,7 +89,8 @@ pub(super) fn live(
     unread: Option<u64>,
     encoding: AttachmentEncoding,
 ) -> Payload<EventData<'_>> {
-    let data = EntryData { unread, ..entry_data(entry, encoding, 0) };
+    let name = entry.author_name.as_ref().map(DisplayName::as_raw);
+    let data = EntryData { name, unread, ..entry_data(entry, encoding, 0) };
     Payload { data: EventData::Entry(data), attachments: attachments(entry).to_vec() }
 }
 
@@ -109,16 +115,18 @@ pub(super) fn missed(
     let MissedEntries { room, run } = missed;
     let room = room.as_raw();
     match run {
-        MissedRun::Recovered { entries, more } => {
+        MissedRun::Recovered { entries, more, names } => {
             let entries = flat(entries.iter().filter_map(|delivery| delivery.entry()), encoding);
             entries.map(|messages| {
-                let more = Some(*more);
-                EventData::Missed(MissedData { room, messages, recovered: true, more, head: None })
+                let (more, names) = (Some(*more), names.into());
+                let recovered = true;
+                EventData::Missed(MissedData { room, messages, names, recovered, more, head: None })
             })
         }
         MissedRun::TooFar { head } => {
             let (messages, head) = (Vec::new(), Some(head.as_raw()));
-            let data = MissedData { room, messages, recovered: false, more: None, head };
+            let names = NamesData::default();
+            let data = MissedData { room, messages, names, recovered: false, more: None, head };
             Payload::without_attachments(EventData::Missed(data))
         }
     }
@@ -126,7 +134,7 @@ pub(super) fn missed(
 
 /// An entry's fields. `first` is the number of its first attachment in the packet.
 fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> EntryData<'_> {
-    let Entry { place, position, id, author, at, act } = entry;
+    let Entry { place, position, id, author, author_name: _, at, act } = entry;
     // An inbox has no address: it is always the recipient's own.
     let (room, to) = match &place.conversation {
         Conversation::Room(room) => (Some(room.as_raw()), None),
@@ -145,6 +153,7 @@ fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Entr
         id: id.as_raw(),
         username: None,
         user: None,
+        name: None,
         msg: None,
         data: None,
         args: None,

@@ -2,6 +2,7 @@
 
 mod custom;
 mod entry;
+mod names;
 mod welcome;
 
 use serde::{Serialize, Serializer};
@@ -12,11 +13,12 @@ use super::{
 };
 use crate::{
     chat::event::{Event, Tally},
-    domain::{AskId, Limits, Muted, Typing, UserName, View},
+    domain::{AskId, DisplayName, Limits, Muted, Typing, UserName, View},
 };
 
 pub(super) use custom::{ArgumentsData, arguments};
 pub(super) use entry::{EntryData, flat, name as entry_name};
+pub(super) use names::NamesData;
 pub(super) use welcome::RoomStateData;
 
 /// The data of an event.
@@ -39,6 +41,8 @@ pub(super) enum EventData<'a> {
     RoomUser {
         room: &'a str,
         user: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
     },
     Membership {
         room: &'a str,
@@ -48,6 +52,8 @@ pub(super) enum EventData<'a> {
         tally: Option<TallyData>,
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by_name: Option<&'a str>,
     },
     Read {
         #[serde(flatten)]
@@ -61,6 +67,8 @@ pub(super) enum EventData<'a> {
         #[serde(flatten)]
         view: ViewData<'a>,
         user: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
         typing: bool,
     },
     AuthExpiring {
@@ -145,14 +153,17 @@ pub(super) fn data<'a>(
         Event::Presence { room, count } => {
             EventData::Presence { room: room.as_raw(), count: *count }
         }
-        Event::Joined { room, user } | Event::Left { room, user } => {
-            EventData::RoomUser { room: room.as_raw(), user: user.as_raw() }
-        }
+        Event::Joined { room, who } | Event::Left { room, who } => EventData::RoomUser {
+            room: room.as_raw(),
+            user: who.user.as_raw(),
+            name: who.name.as_ref().map(DisplayName::as_raw),
+        },
         Event::Membership { room, state, by } => EventData::Membership {
             room: room.as_raw(),
             role: state.as_ref().map(|state| state.role.as_raw()),
             tally: state.as_ref().map(|state| TallyData::from(&state.tally)),
-            by: by.as_ref().map(UserName::as_raw),
+            by: by.as_ref().map(|it| it.user.as_raw()),
+            by_name: by.as_ref().and_then(|it| it.name.as_ref()).map(DisplayName::as_raw),
         },
         Event::Read { view, user, seq, unread } => EventData::Read {
             view: view.into(),
@@ -160,9 +171,10 @@ pub(super) fn data<'a>(
             seq: seq.as_raw(),
             unread: *unread,
         },
-        Event::Typing { view, user, typing } => EventData::Typing {
+        Event::Typing { view, who, typing } => EventData::Typing {
             view: view.into(),
-            user: user.as_raw(),
+            user: who.user.as_raw(),
+            name: who.name.as_ref().map(DisplayName::as_raw),
             typing: *typing == Typing::Yes,
         },
     };

@@ -5,10 +5,14 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::{
-    chat::event::{Delivery, DeviceVisit, MissedEntries, MissedRun, RoomState, Welcome},
+    chat::{
+        Answer,
+        event::{Delivery, DeviceVisit, MissedEntries, MissedRun, RoomState, Welcome},
+    },
     domain::{
-        Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, MessageId, MessageKind,
-        NodeId, Place, Position, Role, RoomName, Seq, Space, Token,
+        Act, Body, ConnectionId, Content, Conversation, DisplayName, DisplayNames, Entry, Epoch,
+        MessageId, MessageKind, NamedUser, NodeId, Place, Position, Role, RoomName, Seq, Space,
+        Token,
     },
     wire::contract,
 };
@@ -39,6 +43,7 @@ fn entry(conversation: Conversation, act: Act) -> Entry {
         position: Position::from_raw(7, 5),
         id: MessageId::from_raw("m7"),
         author: user("ann"),
+        author_name: None,
         at: AT,
         act,
     }
@@ -198,7 +203,8 @@ fn history_and_missed_entries_are_flat_and_name_their_event() {
     let page = flat(entries.iter(), AttachmentEncoding::Base64);
     assert_eq!((page.json(), page.attachments), (golden.clone(), Vec::new()));
     let deliveries = entries.map(|entry| Delivery::new(Event::Entry(entry)));
-    let run = MissedRun::Recovered { entries: deliveries.into(), more: true };
+    let (entries, names) = (deliveries.into(), DisplayNames::new());
+    let run = MissedRun::Recovered { entries, more: true, names };
     let missed = Event::Missed(MissedEntries { room: RoomName::lobby(), run });
     let data = format!(r#"{{"room":"lobby","messages":{golden},"recovered":true,"more":true}}"#);
     assert_eq!(encode(&missed), ("missed", data));
@@ -249,12 +255,65 @@ fn read_has_an_unread_count_only_for_the_reader() {
 
 #[test]
 fn typing_names_its_conversation() {
-    let typing = |view, typing| Event::Typing { view, user: user("ann"), typing };
+    let typing = |view, typing| Event::Typing { view, who: user("ann").into(), typing };
     let (here, there) = (View::Room(RoomName::lobby()), View::Direct(user("ann")));
     let data = r#"{"room":"lobby","user":"ann","typing":true}"#;
     assert_eq!(encode(&typing(here, Typing::Yes)), ("typing", data.to_owned()));
     let data = r#"{"with":"ann","user":"ann","typing":false}"#;
     assert_eq!(encode(&typing(there, Typing::No)), ("typing", data.to_owned()));
+}
+
+/// Ann with a display name.
+fn ann() -> NamedUser {
+    NamedUser { user: user("ann"), name: DisplayName::parse("Ann Lee") }
+}
+
+#[test]
+fn events_of_one_user_have_the_display_name_beside_it() {
+    let named = |conversation, act| Entry { author_name: ann().name, ..entry(conversation, act) };
+    let (room, name) = (RoomName::lobby, r#""name":"Ann Lee""#);
+    let inbox = named(Conversation::Inbox(user("bob")), said(MessageKind::Notification, None));
+    let by = Event::Membership { room: room(), state: None, by: Some(ann()) };
+    for (event, before) in [
+        (Event::Joined { room: room(), who: ann() }, r#""user":"ann","#),
+        (Event::Left { room: room(), who: ann() }, r#""user":"ann","#),
+        (
+            Event::Typing { view: View::Direct(user("ann")), who: ann(), typing: Typing::Yes },
+            r#""user":"ann","#,
+        ),
+        (Event::Entry(named(lobby(), said(MessageKind::Message, None))), r#""username":"ann","#),
+        (Event::Entry(named(lobby(), said(MessageKind::GroupChat, None))), r#""user":"ann","#),
+        (Event::Entry(named(direct(), said(MessageKind::SingleChat, None))), r#""user":"ann","#),
+        (Event::Entry(named(lobby(), edited(None))), r#""user":"ann","#),
+        (Event::Entry(named(lobby(), deleted())), r#""user":"ann","#),
+        (Event::Notified { entry: inbox, unread: 1 }, r#""user":"ann","#),
+        (by, r#""by":"ann","byName":"Ann Lee""#),
+    ] {
+        let (_, json) = encode(&event);
+        let expected =
+            if before.contains("byName") { before.to_owned() } else { format!("{before}{name}") };
+        assert!(json.contains(&expected), "{json}");
+    }
+}
+
+#[test]
+fn a_list_has_one_object_of_names_beside_it() {
+    let of = |author: &str, name: Option<&str>| Entry {
+        author: user(author),
+        author_name: name.map(DisplayName::from_raw),
+        ..entry(lobby(), deleted())
+    };
+    let entries = [of("ann", Some("Before")), of("bob", None), of("ann", Some("Ann"))];
+    let answer = Answer::Page { entries: entries.to_vec(), more: false };
+    let json = crate::wire::answer::answer(&answer, AttachmentEncoding::Base64).json();
+    assert!(json.ends_with(r#"],"names":{"ann":"Ann"},"more":false}"#), "{json}");
+    assert!(!json.contains("Before"), "{json}");
+    let entries = entries.map(|entry| Delivery::new(Event::Entry(entry))).into();
+    let names = [(user("ann"), DisplayName::from_raw("Now"))].into();
+    let run = MissedRun::Recovered { entries, more: false, names };
+    let (_, json) = encode(&Event::Missed(MissedEntries { room: RoomName::lobby(), run }));
+    let end = r#"],"names":{"ann":"Now"},"recovered":true,"more":false}"#;
+    assert!(json.ends_with(end) && !json.contains("Before"), "{json}");
 }
 
 fn tally(muted: Muted) -> Tally {
@@ -270,7 +329,7 @@ fn membership_changes_are_serialized_as_documented() {
     let membership = |state, by: Option<&str>| Event::Membership {
         room: RoomName::lobby(),
         state,
-        by: by.map(user),
+        by: by.map(|it| user(it).into()),
     };
     for (event, data) in [
         (
@@ -292,7 +351,7 @@ fn membership_changes_are_serialized_as_documented() {
 fn welcome_is_serialized_as_documented() {
     let welcome = Welcome {
         user: user("ann"),
-        name: Some("Ann Lee".into()),
+        name: DisplayName::parse("Ann Lee"),
         admin: true,
         token: Some(Token::from_raw("a.b.c")),
         expires_at: AT,
@@ -302,6 +361,7 @@ fn welcome_is_serialized_as_documented() {
         epoch: Epoch::from_raw("e1"),
         rooms: vec![state(Muted::No), state(Muted::Yes)],
         directs: vec![(user("bob"), tally(Muted::Yes)), (user("zoe"), Tally::default())],
+        names: [(user("bob"), DisplayName::from_raw("Bob"))].into(),
         inbox: tally(Muted::No),
     };
     let golden = concat!(
@@ -311,7 +371,7 @@ fn welcome_is_serialized_as_documented() {
         r#""rooms":[{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6},"#,
         r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6,"muted":true}],"#,
         r#""directs":[{"with":"bob","seq":9,"unread":2,"read":6,"muted":true},"#,
-        r#"{"with":"zoe","seq":0,"unread":0,"read":0}],"#,
+        r#"{"with":"zoe","seq":0,"unread":0,"read":0}],"names":{"bob":"Bob"},"#,
         r#""inbox":{"seq":9,"unread":2,"read":6},"#,
         r#""limits":{"bodyBytesMax":524288,"frameBytesMax":4194304,"attachmentsMax":10,"#,
         r#""historyMax":200,"roomsMax":1000}}"#

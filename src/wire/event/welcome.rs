@@ -4,10 +4,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::Serialize;
 
-use super::TallyData;
+use super::{NamesData, TallyData};
 use crate::{
     chat::event::{DeviceVisit, RoomState, Tally, Welcome},
-    domain::{Limits, Token, UserName},
+    domain::{DisplayName, Limits, Token, UserName},
     wire::payload::Timestamp,
 };
 
@@ -33,6 +33,9 @@ pub(in crate::wire) struct WelcomeData<'a> {
     epoch: &'a str,
     rooms: Vec<RoomStateData<'a>>,
     directs: Vec<DirectData<'a>>,
+    /// Those of the users in `directs`.
+    #[serde(skip_serializing_if = "NamesData::is_empty")]
+    names: NamesData<'a>,
     inbox: TallyData,
     limits: LimitsData,
 }
@@ -79,6 +82,7 @@ pub(super) fn welcome<'a>(welcome: &'a Welcome, limits: &Limits) -> WelcomeData<
         epoch,
         rooms,
         directs,
+        names,
         inbox,
     } = welcome;
     let (returning, last_seen) = match visit {
@@ -88,7 +92,7 @@ pub(super) fn welcome<'a>(welcome: &'a Welcome, limits: &Limits) -> WelcomeData<
     };
     WelcomeData {
         user: user.as_raw(),
-        name: name.as_deref(),
+        name: name.as_ref().map(DisplayName::as_raw),
         admin: admin.then_some(true),
         token: token.as_ref().map(Token::expose),
         expires_at: Timestamp(*expires_at),
@@ -99,6 +103,7 @@ pub(super) fn welcome<'a>(welcome: &'a Welcome, limits: &Limits) -> WelcomeData<
         epoch: epoch.as_raw(),
         rooms: rooms.iter().map(RoomStateData::from).collect(),
         directs: directs.iter().map(DirectData::from).collect(),
+        names: names.into(),
         inbox: inbox.into(),
         limits: limits.into(),
     }

@@ -8,11 +8,9 @@ use super::TokenRules;
 use crate::{
     auth::TokenError,
     chat::ports::{Claims, Rooms},
-    domain::{Role, RoomPattern, SignInId, SpacePattern, TokenId, UserName},
+    domain::{DisplayName, Role, RoomPattern, SignInId, SpacePattern, TokenId, UserName},
 };
 
-/// Longest display name, in characters.
-const NAME_CHARS_MAX: usize = 64;
 /// The tolerated difference between the clocks of nodes that share a key.
 const OWN_LEEWAY: Duration = Duration::MINUTE;
 
@@ -91,7 +89,7 @@ pub(super) fn to_payload(
     put("jti", token.as_ref().map(|it| it.as_raw().into()));
     put("iss", rules.issuer.as_deref().map(Value::from));
     put("aud", rules.audience.first().map(|it| Value::from(&**it)));
-    put("name", name.as_deref().map(Value::from));
+    put("name", name.as_ref().map(|it| it.as_raw().into()));
     put("spaces", (!spaces.is_empty()).then(|| texts(spaces)));
     put(
         "rooms",
@@ -187,11 +185,11 @@ impl<'m> ClaimReader<'m> {
     }
 
     /// The display name. A back end may send `null` for none.
-    fn name(&self) -> Result<Option<Box<str>>, TokenError> {
+    fn name(&self) -> Result<Option<DisplayName>, TokenError> {
         if self.0.get("name").is_some_and(Value::is_null) {
             return Ok(None);
         }
-        Ok(self.text("name")?.map(visible).filter(|name| !name.is_empty()).map(Into::into))
+        Ok(self.text("name")?.and_then(DisplayName::parse))
     }
 
     /// The id of the token. One that cannot be revoked is refused.
@@ -251,19 +249,6 @@ impl<'m> ClaimReader<'m> {
         });
         list.map(Some).ok_or(TokenError::InvalidClaim { claim, wanted })
     }
-}
-
-/// `name` without invisible characters, direction overrides and line breaks, truncated to the
-/// limit. A name that a user could have is kept, with the joiners that are valid in it.
-fn visible(name: &str) -> String {
-    if UserName::parse(name).is_ok() {
-        return name.trim().to_owned();
-    }
-    // User names with these characters are rejected; `domain::name` defines them.
-    let seen = |c: &char| UserName::parse(&format!("x{c}x")).is_ok();
-    let seen: String = name.chars().filter(seen).collect();
-    let cut: String = seen.trim().chars().take(NAME_CHARS_MAX).collect();
-    cut.trim_end().to_owned()
 }
 
 #[cfg(test)]

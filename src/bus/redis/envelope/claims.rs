@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     chat::ports::{Claims, Rooms},
-    domain::{Role, RoomPattern, SignInId, SpacePattern, TokenId},
+    domain::{DisplayName, Role, RoomPattern, SignInId, SpacePattern, TokenId},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl<'a> ClaimsPayload<'a> {
         };
         Ok(Self {
             user: name(user),
-            name: display_name.as_deref().map(Into::into),
+            name: display_name.as_ref().map(|it| it.as_raw().into()),
             expires_ms: to_ms(*expires_at)?,
             spaces: spaces.iter().map(|it| it.to_string().into()).collect(),
             rooms,
@@ -94,7 +94,7 @@ impl<'a> ClaimsPayload<'a> {
         let token = token.map(|it| TokenId::parse(&it)).transpose();
         Ok(Claims {
             user: values::user(&user)?,
-            name: display_name.map(|it| it.into_owned().into()),
+            name: display_name.as_deref().and_then(DisplayName::parse),
             expires_at: from_ms(expires_ms)?,
             spaces: spaces.ok().ok_or(Malformed::Value("space"))?,
             rooms,

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     chat::ports::{self, ClusterEvent},
     domain::{
-        self, AfterDisconnect, Channel, ConnectionAddress, DeletedCount, DeviceId, NodeId,
-        Position, Retained, Seq, Typing, UserName,
+        self, AfterDisconnect, Channel, ConnectionAddress, DeletedCount, DeviceId, DisplayName,
+        DisplayNames, NamedUser, NodeId, Position, Retained, Seq, Typing, UserName,
     },
 };
 
@@ -37,6 +37,8 @@ pub(super) struct MembershipChangedPayload<'a> {
     user: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     by: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    by_name: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +56,8 @@ pub(super) struct TypingPayload<'a> {
     pub(super) place: PlacePayload<'a>,
     #[serde(borrow)]
     pub(super) user: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<Text<'a>>,
     pub(super) typing: bool,
 }
 
@@ -63,6 +67,8 @@ pub(super) struct PresencePayload<'a> {
     place: PlacePayload<'a>,
     #[serde(borrow)]
     user: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    name: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +77,8 @@ pub(super) struct RosterPayload<'a> {
     place: PlacePayload<'a>,
     #[serde(borrow)]
     users: Vec<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<(Text<'a>, Text<'a>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +131,16 @@ pub(super) struct HeartbeatPayload {
     channels: Vec<(u16, u64)>,
 }
 
+/// The display name as a field.
+pub(super) fn display_name(who: &NamedUser) -> Option<Text<'_>> {
+    who.name.as_ref().map(|it| it.as_raw().into())
+}
+
+fn named_user(user: &Text<'_>, name: Option<&Text<'_>>) -> Result<NamedUser, DecodeError> {
+    let name = name.and_then(|it| DisplayName::parse(it));
+    Ok(NamedUser { user: values::user(user)?, name })
+}
+
 impl<'a> TrimmedPayload<'a> {
     pub(super) fn of(place: &'a domain::Place, retained: &Retained) -> Self {
         let Retained { floor, deleted: DeletedCount { count, up_to } } = *retained;
@@ -145,14 +163,19 @@ impl<'a> MembershipChangedPayload<'a> {
     pub(super) fn of(
         place: &'a domain::Place,
         user: &'a UserName,
-        by: Option<&'a UserName>,
+        by: Option<&'a NamedUser>,
     ) -> Self {
-        Self { place: PlacePayload::of(place), user: name(user), by: by.map(name) }
+        Self {
+            place: PlacePayload::of(place),
+            user: name(user),
+            by: by.map(|it| name(&it.user)),
+            by_name: by.and_then(display_name),
+        }
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, user, by } = self;
-        let by = by.as_deref().map(values::user).transpose()?;
+        let Self { place, user, by, by_name } = self;
+        let by = by.map(|by| named_user(&by, by_name.as_ref())).transpose()?;
         Ok(ClusterEvent::MembershipChanged {
             place: place.parse()?,
             user: values::user(&user)?,
@@ -178,32 +201,48 @@ impl<'a> ReadPayload<'a> {
 
 impl TypingPayload<'_> {
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, user, typing } = self;
+        let Self { place, user, name, typing } = self;
         let typing = if typing { Typing::Yes } else { Typing::No };
-        Ok(ClusterEvent::Typing { place: place.parse()?, user: values::user(&user)?, typing })
+        let who = named_user(&user, name.as_ref())?;
+        Ok(ClusterEvent::Typing { place: place.parse()?, who, typing })
     }
 }
 
 impl<'a> PresencePayload<'a> {
-    pub(super) fn of(place: &'a domain::Place, user: &'a UserName) -> Self {
-        Self { place: PlacePayload::of(place), user: name(user) }
+    pub(super) fn left(place: &'a domain::Place, user: &'a UserName) -> Self {
+        Self { place: PlacePayload::of(place), user: name(user), name: None }
     }
 
-    pub(super) fn parse(self) -> Result<(domain::Place, UserName), DecodeError> {
-        let Self { place, user } = self;
-        Ok((place.parse()?, values::user(&user)?))
+    pub(super) fn joined(place: &'a domain::Place, who: &'a NamedUser) -> Self {
+        Self { name: display_name(who), ..Self::left(place, &who.user) }
+    }
+
+    pub(super) fn parse(self) -> Result<(domain::Place, NamedUser), DecodeError> {
+        let Self { place, user, name } = self;
+        Ok((place.parse()?, named_user(&user, name.as_ref())?))
     }
 }
 
 impl<'a> RosterPayload<'a> {
-    pub(super) fn of(place: &'a domain::Place, users: &'a [UserName]) -> Self {
-        Self { place: PlacePayload::of(place), users: users.iter().map(name).collect() }
+    pub(super) fn of(
+        place: &'a domain::Place,
+        users: &'a [UserName],
+        names: &'a DisplayNames,
+    ) -> Self {
+        let names = names.iter().map(|(user, it)| (name(user), it.as_raw().into()));
+        let (users, names) = (users.iter().map(name).collect(), names.collect());
+        Self { place: PlacePayload::of(place), users, names }
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, users } = self;
+        let Self { place, users, names } = self;
         let users = users.iter().map(|it| values::user(it)).collect::<Result<_, _>>()?;
-        Ok(ClusterEvent::Roster(place.parse()?, users))
+        let mut named = DisplayNames::new();
+        for (user, name) in &names {
+            let user = values::user(user)?;
+            named.extend(DisplayName::parse(name).map(|name| (user, name)));
+        }
+        Ok(ClusterEvent::Roster(place.parse()?, users, named))
     }
 }
 

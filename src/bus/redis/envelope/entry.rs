@@ -17,8 +17,8 @@ use crate::{
         ports::ClusterEvent,
     },
     domain::{
-        self, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget, MessageId,
-        PassingDelivery, Position, RoomName, Seq,
+        self, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget, DisplayName,
+        MessageId, PassingDelivery, Position, RoomName, Seq,
     },
 };
 
@@ -45,6 +45,9 @@ pub(super) struct EntryPayload<'a> {
     id: Text<'a>,
     #[serde(borrow)]
     author: Text<'a>,
+    /// The author's display name.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    name: Option<Text<'a>>,
     at_ms: i64,
     /// `said`, `edited` or `deleted`.
     #[serde(borrow)]
@@ -127,7 +130,7 @@ impl<'a> PlacePayload<'a> {
 
 impl<'a> EntryPayload<'a> {
     pub(super) fn of(entry: &'a domain::Entry) -> Result<Self, Malformed> {
-        let domain::Entry { place, position, id, author, at, act } = entry;
+        let domain::Entry { place, position, id, author, author_name, at, act } = entry;
         let (act, kind, of, body, edited_at) = match act {
             domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
                 ("said", Some(kind), None, Some(body), *edited_at)
@@ -145,6 +148,7 @@ impl<'a> EntryPayload<'a> {
             messages,
             id: id.as_raw().into(),
             author: name(author),
+            name: author_name.as_ref().map(|it| it.as_raw().into()),
             at_ms: to_ms(*at)?,
             act: act.into(),
             kind: kind.map(|kind| kind_name(kind).into()),
@@ -162,6 +166,7 @@ impl<'a> EntryPayload<'a> {
             messages,
             id,
             author,
+            name,
             at_ms,
             act,
             kind,
@@ -189,6 +194,7 @@ impl<'a> EntryPayload<'a> {
             position: position(seq, messages)?,
             id: MessageId::parse(&id).ok().ok_or(Malformed::Value("id"))?,
             author: user(&author)?,
+            author_name: name.and_then(|it| DisplayName::parse(&it)),
             at: from_ms(at_ms)?,
             act,
         };

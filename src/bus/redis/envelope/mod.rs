@@ -127,12 +127,10 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::Read { place, user, seq } => {
             writer.write("read", ReadPayload::of(place, user, *seq))
         }
-        ClusterEvent::Typing { place, user, typing } => {
-            let typing = *typing == Typing::Yes;
-            writer.write(
-                "typing",
-                TypingPayload { place: PlacePayload::of(place), user: values::name(user), typing },
-            )
+        ClusterEvent::Typing { place, who, typing } => {
+            let (place, user) = (PlacePayload::of(place), values::name(&who.user));
+            let (name, typing) = (data::display_name(who), *typing == Typing::Yes);
+            writer.write("typing", TypingPayload { place, user, name, typing })
         }
         ClusterEvent::Custom { to, except, event: sent, delivery } => match sent.event() {
             Event::Custom(event) => {
@@ -158,10 +156,12 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::SessionReply { to, claim, reply } => {
             writer.write("claim reply", SessionReplyPayload::of(to, *claim, reply)?)
         }
-        ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
-        ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
-        ClusterEvent::Roster(place, users) => {
-            writer.write("roster", RosterPayload::of(place, users))
+        ClusterEvent::Joined(place, who) => {
+            writer.write("here", PresencePayload::joined(place, who))
+        }
+        ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::left(place, user)),
+        ClusterEvent::Roster(place, users, names) => {
+            writer.write("roster", RosterPayload::of(place, users, names))
         }
         ClusterEvent::RosterRequest(places) => {
             writer.write("ask", RosterRequestPayload::of(places))
@@ -247,10 +247,10 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
         "claim reply" => read::<SessionReplyPayload<'_>>(data)?.parse(),
         "here" => read::<PresencePayload<'_>>(data)?
             .parse()
-            .map(|(place, user)| ClusterEvent::Joined(place, user)),
+            .map(|(place, who)| ClusterEvent::Joined(place, who)),
         "gone" => read::<PresencePayload<'_>>(data)?
             .parse()
-            .map(|(place, user)| ClusterEvent::Left(place, user)),
+            .map(|(place, who)| ClusterEvent::Left(place, who.user)),
         "roster" => read::<RosterPayload<'_>>(data)?.parse(),
         "ask" => read::<RosterRequestPayload<'_>>(data)?.parse(),
         "missed" => read::<ResendRequestPayload<'_>>(data)?.parse(),

@@ -25,6 +25,7 @@ async fn fixture() -> Fixture {
     let says = |place: Place, id, at| Draft {
         place,
         author: user("user1"),
+        author_name: None,
         at: time(at),
         ..numbered("", id)
     };

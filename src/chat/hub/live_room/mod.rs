@@ -1,6 +1,7 @@
 //! One room on this node: its head, its recent entries, the attached connections and the present
 //! users.
 
+mod names;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,9 @@ use crate::{
         publisher::{Publisher, Subscription},
     },
     domain::{
-        Channel, ConnectionId, DeletedCount, Entry, Limits, Log, NodeId, PassingDelivery, Place,
-        Position, Retained, RoomName, RosterArrival, RosterDeparture, Seq, UserName,
+        Channel, ConnectionId, DeletedCount, DisplayName, Entry, Limits, Log, NamedUser, NodeId,
+        PassingDelivery, Place, Position, Retained, RoomName, RosterArrival, RosterDeparture, Seq,
+        UserName,
     },
 };
 
@@ -128,15 +130,18 @@ impl LiveRoom {
     /// [`ReplayStatus::Live`].
     pub(super) fn enter(
         &self,
-        attached: AttachedConnection,
+        (attached, name): (AttachedConnection, Option<&DisplayName>),
         cursor: ReplayCursor,
         limits: &Limits,
     ) -> (ReplayStatus, PresenceChange, FullOutboxes) {
-        let user = attached.user.clone();
+        let who = NamedUser { user: attached.user.clone(), name: name.cloned() };
         let mut state = self.lock();
+        let is_renamed = state.set_name(&who.user, name);
         let (status, arrival, full_outboxes) = state.enter(&self.room(), attached, cursor, limits);
+        if arrival != RosterArrival::AlreadyLocal || is_renamed {
+            self.subscription.publish(ClusterEvent::Joined(self.place.clone(), who));
+        }
         if arrival != RosterArrival::AlreadyLocal {
-            self.subscription.publish(ClusterEvent::Joined(self.place.clone(), user));
             self.presence_log.room_appeared(&self.place);
         }
         (status, PresenceChange::from(arrival == RosterArrival::FirstJoined), full_outboxes)
@@ -257,7 +262,8 @@ impl LiveRoom {
             Some(now) => state.roster.unexpired_local_users(now),
             None => state.roster.local_users(),
         };
-        self.subscription.publish(ClusterEvent::Roster(self.place.clone(), local_users));
+        let names = state.names.of(&local_users);
+        self.subscription.publish(ClusterEvent::Roster(self.place.clone(), local_users, names));
     }
 
     /// Applies the presence of users on another node, and sends joins and departures.
@@ -269,14 +275,20 @@ impl LiveRoom {
     ) -> (PresenceChange, FullOutboxes) {
         let mut state = self.lock();
         let (joined, left) = match remote_presence {
-            RemotePresence::Joined(user) if state.roster.add_remote(node, user) => {
-                (vec![user.clone()], vec![])
+            RemotePresence::Joined(who) => {
+                state.set_name(&who.user, who.name.as_ref());
+                let is_new = state.roster.add_remote(node, &who.user);
+                (is_new.then(|| who.user.clone()).into_iter().collect(), vec![])
             }
             RemotePresence::Left(user) if state.roster.remove_remote(node, user) => {
                 (vec![], vec![user.clone()])
             }
-            RemotePresence::Joined(_) | RemotePresence::Left(_) => (vec![], vec![]),
-            RemotePresence::Snapshot(users) => state.roster.set_remote(node, users),
+            RemotePresence::Left(_) => (vec![], vec![]),
+            RemotePresence::Snapshot(users, names) => {
+                let changed = state.roster.set_remote(node, users);
+                state.learn_names(users, names);
+                changed
+            }
         };
         let room = self.room();
         let mut full_outboxes = FullOutboxes::new();
@@ -348,14 +360,6 @@ impl LiveRoom {
         if state.roster.count() <= limits.presence_list_max {
             state.offer(delivery, |it| it.user != *user);
         }
-    }
-
-    /// The present users, and their number. The list is empty if it would be too long.
-    pub(crate) fn users(&self, limits: &Limits) -> (Vec<UserName>, usize) {
-        let state = self.lock();
-        let count = state.roster.count();
-        let listed = count <= limits.presence_list_max;
-        (if listed { state.roster.users() } else { Vec::new() }, count)
     }
 
     /// The number of present users.

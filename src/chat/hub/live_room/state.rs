@@ -9,7 +9,7 @@ use super::{
 use crate::{
     chat::{
         event::{Delivery, Event, MissedEntries, MissedRun, Post},
-        hub::{delivered_log::DeliveredLog, ring::Ring},
+        hub::{delivered_log::DeliveredLog, ring::Ring, room_names::RoomNames},
         ports::{MetricEvent, Metrics, MissedSource, Outbox, Overflow},
     },
     domain::{
@@ -24,7 +24,8 @@ const SMALL_FAN_OUT_MAX: usize = 128;
 pub(super) struct LiveRoomState {
     pub(super) log: DeliveredLog,
     pub(super) roster: Roster,
-    ring: Ring,
+    pub(super) names: RoomNames,
+    pub(super) ring: Ring,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
     metrics: Arc<dyn Metrics>,
 }
@@ -43,13 +44,17 @@ enum DeliveryMode {
 impl LiveRoomState {
     pub(super) fn new(log: Log, metrics: Arc<dyn Metrics>) -> Self {
         let (roster, ring, attached) = (Roster::default(), Ring::default(), HashMap::new());
-        Self { log: DeliveredLog::new(log, log.head), roster, ring, attached, metrics }
+        let names = RoomNames::default();
+        Self { log: DeliveredLog::new(log, log.head), roster, names, ring, attached, metrics }
     }
 
     pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
         let (run, sent) = contiguous_run(run, self.head());
         for post in run {
-            post.delivery.entry().into_iter().for_each(|entry| self.log.record(entry));
+            if let Some(entry) = post.delivery.entry() {
+                self.log.record(entry);
+                self.learn_author(entry);
+            }
             self.ring.push(post.clone(), limits);
         }
         let (mut full_outboxes, mut queued) = (FullOutboxes::new(), 0);
@@ -129,6 +134,7 @@ impl LiveRoomState {
                 let events = match cursor.mode {
                     ReplayMode::Live => self.ring.live(connection, (cursor.after, head)),
                     ReplayMode::Missed => {
+                        let room = (room, &self.names);
                         self.ring.missed(room, connection, (cursor.after, head), limits)
                     }
                 };
@@ -164,6 +170,9 @@ impl LiveRoomState {
     }
 
     pub(super) fn fill(&mut self, entries: Vec<Entry>, limits: &Limits) {
+        for entry in &entries {
+            self.learn_author(entry);
+        }
         self.ring.fill(entries, self.head(), limits);
     }
 
@@ -201,7 +210,7 @@ impl LiveRoomState {
         if self.roster.count() > limits.presence_list_max {
             return FullOutboxes::new();
         }
-        let joined = Event::Joined { room: room.clone(), user: user.clone() };
+        let joined = Event::Joined { room: room.clone(), who: self.names.named(user) };
         self.broadcast(&Delivery::new(joined), |_| true)
     }
 
@@ -215,7 +224,7 @@ impl LiveRoomState {
         if self.roster.count() >= limits.presence_list_max {
             return FullOutboxes::new();
         }
-        let left = Event::Left { room: room.clone(), user: user.clone() };
+        let left = Event::Left { room: room.clone(), who: self.names.named(user) };
         self.broadcast(&Delivery::new(left), |_| true)
     }
 

@@ -15,7 +15,7 @@ use crate::{
             publisher,
         },
     },
-    domain::Space,
+    domain::{DisplayNames, Space},
 };
 
 fn live_room(head: u64) -> Arc<LiveRoom> {
@@ -51,7 +51,7 @@ fn enter_with_limits(
         outbox: Arc::clone(recorder) as Arc<dyn Outbox>,
         room_kind: RoomKind::Default,
     };
-    live_room.enter(attached, cursor, limits).0
+    live_room.enter((attached, None), cursor, limits).0
 }
 
 fn catch_up(live_room: &LiveRoom, number: u64, after: u64) -> ReplayStatus {
@@ -134,10 +134,10 @@ fn remote_joins_and_leaves_are_announced_once() {
     let apply = |node, remote_presence: RemotePresence<'_>| {
         live_room.apply_remote_presence(node, remote_presence, &limits).0
     };
-    let both = [ann.clone(), me];
-    assert_eq!(apply(&other, RemotePresence::Joined(&ann)), PresenceChange::Changed);
+    let (both, names) = ([ann.clone(), me], DisplayNames::new());
+    assert_eq!(apply(&other, RemotePresence::Joined(&ann.clone().into())), PresenceChange::Changed);
     assert_eq!(
-        apply(&third, RemotePresence::Snapshot(&both)),
+        apply(&third, RemotePresence::Snapshot(&both, &names)),
         PresenceChange::Unchanged,
         "both were present"
     );
@@ -147,7 +147,7 @@ fn remote_joins_and_leaves_are_announced_once() {
         "still on the third"
     );
     assert_eq!(live_room.count(), 2);
-    assert_eq!(apply(&third, RemotePresence::Snapshot(&[])), PresenceChange::Changed);
+    assert_eq!(apply(&third, RemotePresence::Snapshot(&[], &names)), PresenceChange::Changed);
     assert_eq!(recorder.events(), ["ann joined", "ann left"]);
 }
 
@@ -185,18 +185,18 @@ fn a_large_room_gets_counts_and_no_names() {
     enter_with_limits(&live_room, 2, &two, after(0, ReplayMode::Live), &limits);
     drop(live_room.broadcast_presence(&limits));
     assert_eq!(one.events(), ["1 users", "2 here"]);
-    assert_eq!(live_room.users(&limits), (Vec::new(), 2));
+    assert_eq!(live_room.users(&limits), (Vec::new(), DisplayNames::new(), 2));
 }
 
 #[test]
 fn a_replay_is_split_at_the_attachment_limit() {
     let run = (1..=4).map(|seq| delivery_with_attachments("lobby", seq, 4)).collect();
     let recorder = RecordingOutbox::with_capacity(9);
-    for part in missed(&RoomName::lobby(), run, LastPart::Yes) {
+    for part in missed(&RoomName::lobby(), run, |_| None, LastPart::Yes) {
         recorder.push(&part).unwrap();
     }
     assert_eq!(recorder.events(), ["missed [1, 2] …", "missed [3, 4]"], "ten attachments each");
-    let nothing = missed(&RoomName::lobby(), Vec::new(), LastPart::Yes);
+    let nothing = missed(&RoomName::lobby(), Vec::new(), |_| None, LastPart::Yes);
     assert_eq!(nothing.len(), 1, "an empty replay is sent, too");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     chat::{event::Post, ports::Outbox},
-    domain::{ConnectionId, Entry, Seq, UserName},
+    domain::{ConnectionId, DisplayNames, Entry, NamedUser, Seq, UserName},
 };
 
 /// A connection in a room.
@@ -107,10 +107,10 @@ pub(crate) type FullOutboxes = Vec<Arc<dyn Outbox>>;
 /// The presence of users in a room on another node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RemotePresence<'a> {
-    Joined(&'a UserName),
+    Joined(&'a NamedUser),
     Left(&'a UserName),
-    /// All users of the room on that node.
-    Snapshot(&'a [UserName]),
+    /// All users of the room on that node, and the display names of those who have one.
+    Snapshot(&'a [UserName], &'a DisplayNames),
 }
 
 impl From<bool> for PresenceChange {

@@ -23,7 +23,8 @@ use crate::{
         ports::{ChangeResult, DIRECTS_LISTED_MAX, Membership},
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Member, Place, Position, Seq, Space, UserName,
+        ConnectionId, Conversation, DeletedCount, Member, NamedUser, Place, Position, Seq, Space,
+        UserName,
     },
 };
 
@@ -31,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StaleMemberships {
     /// The users who changed the membership in a place.
-    pub(crate) by: Vec<(Place, UserName)>,
+    pub(crate) by: Vec<(Place, NamedUser)>,
     /// The least revision of the store that contains the changes.
     pub(crate) revision: Option<u64>,
     /// Direct conversations that are read, too, if the store does not list them.
@@ -238,8 +239,8 @@ impl OnlineUser {
         let Some(cached) = cached else { return effects };
         for (connection, user_connection) in self.connections.iter_mut() {
             let since = cause.since.filter(|_| cause.origin == Some(*connection));
-            let entered =
-                user_connection.enter(live_rooms, (*connection, user), (room, cached), since);
+            let target = (*connection, user, self.display_name.as_ref());
+            let entered = user_connection.enter(live_rooms, target, (room, cached), since);
             effects.full_outboxes.extend(entered.1);
         }
         effects

@@ -15,7 +15,9 @@ use crate::{
         },
         ports::{ChangeResult, Outbox},
     },
-    domain::{ConnectionId, Credentials, DeviceId, Member, Place, Role, RoomName, UserName},
+    domain::{
+        ConnectionId, Credentials, DeviceId, DisplayName, Member, Place, Role, RoomName, UserName,
+    },
 };
 
 /// A connection that a user identifies on.
@@ -58,7 +60,7 @@ impl UserConnection {
     pub(super) fn enter(
         &mut self,
         live_rooms: &LiveRooms,
-        (connection, user): (ConnectionId, &UserName),
+        (connection, user, name): (ConnectionId, &UserName, Option<&DisplayName>),
         (room, cached): (&RoomName, &CachedMembership),
         since: Option<ReplayCursor>,
     ) -> (Option<(Arc<LiveRoom>, ReplayCursor)>, FullOutboxes) {
@@ -73,7 +75,7 @@ impl UserConnection {
         let attached = AttachedConnection { connection, user, outbox, room_kind };
         let live = ReplayCursor { after: live_room.log().head.seq, mode: ReplayMode::Live };
         let cursor = since.unwrap_or(live);
-        let (status, full_outboxes) = live_rooms.enter(live_room, attached, cursor);
+        let (status, full_outboxes) = live_rooms.enter(live_room, (attached, name), cursor);
         self.rooms.insert(room.clone(), Arc::clone(live_room));
         let behind = (status != ReplayStatus::Live).then(|| (Arc::clone(live_room), cursor));
         (behind, full_outboxes)

@@ -14,8 +14,8 @@ use crate::{
         ports::Rooms,
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, Place, Position,
-        Role, RoomName, Seq, UserName,
+        ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, NamedUser, Place,
+        Position, Role, RoomName, Seq,
     },
 };
 
@@ -153,7 +153,7 @@ pub(crate) struct OldestListed {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cause {
     /// The user who changed it, if not the member.
-    pub(crate) by: Option<UserName>,
+    pub(crate) by: Option<NamedUser>,
     /// The connection that requested it: it receives the answer in place of the event.
     pub(crate) origin: Option<ConnectionId>,
     /// What that connection has of the room already.

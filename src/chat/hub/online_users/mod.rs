@@ -6,6 +6,7 @@ mod credential_index;
 mod delivery;
 mod denied;
 mod device_index;
+mod display_names;
 mod listing;
 mod membership;
 mod names;

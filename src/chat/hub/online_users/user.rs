@@ -20,8 +20,8 @@ use crate::{
         publisher::Subscription,
     },
     domain::{
-        ConnectionId, Conversation, DeviceId, DeviceSet, Position, Role, RoomName, Seq, Space,
-        UserName,
+        ConnectionId, Conversation, DeviceId, DeviceSet, DisplayName, Position, Role, RoomName,
+        Seq, Space, UserName,
     },
 };
 
@@ -42,6 +42,7 @@ pub(super) struct OnlineUser {
     pub(super) number: u64,
     /// The id of a guest session; `None` for a user of the back end.
     guest_session: Option<Box<str>>,
+    pub(super) display_name: Option<DisplayName>,
     /// The number of [`NameClaim`](crate::chat::hub::NameClaim)s. 0 in the grace period.
     pub(super) claims: usize,
     /// The end of the grace period that began when the last claim was dropped.
@@ -76,6 +77,7 @@ pub(super) struct RecordedDevice {
 pub(crate) struct AttachRequest<'a> {
     pub(crate) connection_info: ConnectionInfo,
     pub(crate) scope: Scope,
+    pub(crate) display_name: Option<DisplayName>,
     /// The last entry that the client has, by room.
     pub(crate) since: &'a BTreeMap<RoomName, Seq>,
     /// How the entries after it are sent.
@@ -109,6 +111,7 @@ impl OnlineUser {
         Self {
             number,
             guest_session,
+            display_name: None,
             claims: 1,
             free_at: Duration::ZERO,
             connections: VecMap::new(),
@@ -255,7 +258,8 @@ impl OnlineUser {
         request: AttachRequest<'_>,
         welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
     ) -> (AttachOutcome, FullOutboxes) {
-        let AttachRequest { connection_info, scope, since, mode, now: _ } = request;
+        let AttachRequest { connection_info, scope, display_name, since, mode, now: _ } = request;
+        self.rename(user, display_name.as_ref());
         let (mut outcome, mut full_outboxes) = (AttachOutcome::default(), FullOutboxes::new());
         outcome.other_devices = self.other_devices(connection_info.device.as_ref());
         let connection = connection_info.connection;
@@ -266,12 +270,12 @@ impl OnlineUser {
         if user_connection.outbox.push(&welcome(snapshot)).is_err() {
             full_outboxes.push(Arc::clone(&user_connection.outbox));
         }
+        let target = (connection, user, self.display_name.as_ref());
         for room in rooms {
             let Some(cached) = memberships.get(&Conversation::Room(room.clone())) else { continue };
             let since = since.get(&room);
             let since = since.map(|&after| ReplayCursor { after, mode });
-            let (behind, full) =
-                user_connection.enter(live_rooms, (connection, user), (&room, cached), since);
+            let (behind, full) = user_connection.enter(live_rooms, target, (&room, cached), since);
             outcome.behind.extend(behind);
             full_outboxes.extend(full);
         }
@@ -312,6 +316,7 @@ impl OnlineUser {
             if role(&user_connection.scope).is_none() {
                 effects.full_outboxes.extend(user_connection.leave(live_rooms, target, room));
             } else {
+                let target = (connection, user, self.display_name.as_ref());
                 let entered = user_connection.enter(live_rooms, target, (room, cached), None);
                 effects.full_outboxes.extend(entered.1);
             }

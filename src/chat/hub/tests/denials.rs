@@ -134,8 +134,8 @@ async fn a_renewed_connection_has_its_new_token_and_its_sign_in() {
     let first = Credentials { sign_in: sign_in("a").sign_in, ..token("first", 9) };
     let (mut name_claim, recorder) = open(&hub, "ann", Proof::User, first);
     deny(&hub, denial(DenialSubject::Token(TokenId::from_raw("third"))));
-    name_claim.renew(scope(), token("second", 20), NOW).unwrap();
-    let refused = name_claim.renew(scope(), token("third", 20), NOW);
+    name_claim.renew((scope(), None), token("second", 20), NOW).unwrap();
+    let refused = name_claim.renew((scope(), None), token("third", 20), NOW);
     assert_eq!(refused, Err(crate::domain::Denied::TokenRevoked));
     for subject in
         [DenialSubject::Token(TokenId::from_raw("first")), DenialSubject::TokensOf(user("ann"))]

@@ -35,7 +35,7 @@ async fn an_invited_user_receives_the_membership_and_later_messages() {
     let hub = Hub::new(Limits::default(), publisher());
     let recorder = RecordingOutbox::with_capacity(9);
     let (_registration, ann) = connect_without_memberships(&hub, "ann", &recorder);
-    let by = Cause { by: Some(user("bob")), ..Cause::default() };
+    let by = Cause { by: Some(user("bob").into()), ..Cause::default() };
     change(&hub, "ann", None, Some(as_role(Role::Member, 9)), &by);
     let post = Post {
         delivery: Delivery::new(Event::Entry(entry("lobby", 10))),
@@ -128,7 +128,7 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     let _bob = connect(&hub, "bob", &bob);
     let own = RecordingOutbox::with_capacity(99);
     let ann = connect(&hub, "ann", &own);
-    let start_typing = || hub.typing.start(lobby().place, &user("ann"), ann.0.id());
+    let start_typing = || hub.typing.start(lobby().place, user("ann").into(), ann.0.id());
     start_typing();
     start_typing();
     run_for(&hub, Duration::from_secs(7)).await;
@@ -162,7 +162,7 @@ async fn typing_ends_with_the_right_to_type() {
     let (member, reader) = (as_role(Role::Member, 0), as_role(Role::Reader, 0));
     let (registration, mut ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
     let (_second, mut other) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
-    let types = || hub.typing.start(lobby().place, &user("ann"), registration.id());
+    let types = || hub.typing.start(lobby().place, user("ann").into(), registration.id());
     let received = || {
         let events = events_without_lists(&bob).into_iter();
         events.filter(|it| it == "ann types" || it == "ann stopped").count()
@@ -193,7 +193,7 @@ async fn typing_is_dropped_for_slow_readers() {
     let (_bob, ann) =
         (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(99)));
     run_for(&hub, Duration::from_millis(10)).await;
-    hub.typing.start(lobby().place, &user("ann"), ann.0.id());
+    hub.typing.start(lobby().place, user("ann").into(), ann.0.id());
     assert_eq!(events_without_lists(&bob), ["ann joined"], "more than half of the outbox is full");
 }
 
@@ -220,7 +220,9 @@ fn listed_directs(hub: &Arc<Hub>, name: &str) -> Vec<UserName> {
     let id = ConnectionId::from_raw(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
     let connection_info = connection_info(id, &RecordingOutbox::with_capacity(9));
     let mode = ReplayMode::Missed;
-    let request = AttachRequest { connection_info, scope: scope(), since: &since, mode, now: NOW };
+    let (scope, display_name) = (scope(), None);
+    let request =
+        AttachRequest { connection_info, scope, display_name, since: &since, mode, now: NOW };
     drop(name_claim.attach(request, |snapshot: WelcomeSnapshot| {
         listed = snapshot.directs.into_iter().map(|(user, _)| user).collect();
         Delivery::new(Event::Users(Vec::new()))

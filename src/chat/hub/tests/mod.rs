@@ -80,7 +80,9 @@ fn connect_as(
 fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> AttachOutcome {
     let since = BTreeMap::new();
     let mode = ReplayMode::Missed;
-    let request = AttachRequest { connection_info, scope: scope(), since: &since, mode, now: NOW };
+    let (scope, display_name) = (scope(), None);
+    let request =
+        AttachRequest { connection_info, scope, display_name, since: &since, mode, now: NOW };
     let welcome = |snapshot: WelcomeSnapshot| {
         let names = snapshot.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
         Delivery::new(Event::Users(names.collect()))
@@ -90,7 +92,7 @@ fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> Attach
 
 /// Renews the token of a connection.
 fn renew(name_claim: &mut NameClaim, scope: Scope) {
-    name_claim.renew(scope, Credentials::default(), NOW).unwrap();
+    name_claim.renew((scope, None), Credentials::default(), NOW).unwrap();
 }
 
 /// A connection without a device.

@@ -14,8 +14,8 @@ use crate::{
         test_support::{RecordingOutbox, message_delivery, publisher},
     },
     domain::{
-        Body, Conversation, CustomEvent, Epoch, EventName, Limits, Log, Member, Position, Role,
-        RoomName, Seq, Space, Typing, UserName, View,
+        Body, Conversation, CustomEvent, DisplayNames, Epoch, EventName, Limits, Log, Member,
+        Position, Role, RoomName, Seq, Space, Typing, UserName, View,
     },
 };
 
@@ -173,7 +173,7 @@ fn another_event_is_recognised_by_its_content_as_often_as_it_was_sent() {
     let mut repeats = handed_over().repeats;
     let typing = Delivery::new(Event::Typing {
         view: View::Inbox,
-        user: UserName::from_raw("bob"),
+        who: UserName::from_raw("bob").into(),
         typing: Typing::Yes,
     });
     let args = |json: &str| Body::from_raw(json.into(), Vec::new());
@@ -199,6 +199,7 @@ fn welcome(rooms: &[&str], directs: &[(&str, u64)], inbox: u64) -> Welcome {
     Welcome {
         user: UserName::from_raw("me"),
         name: None,
+        names: DisplayNames::new(),
         admin: false,
         token: None,
         expires_at: datetime!(2026-03-01 12:00 UTC),

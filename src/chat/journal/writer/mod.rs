@@ -251,7 +251,8 @@ impl JournalWriter {
         let is_told =
             !seen.is_empty() || !expired.is_empty() || !changes.is_empty() || !drafts.is_empty();
         let webhooks = self.webhooks.as_ref().filter(|_| is_told)?;
-        webhooks.recording(waiting.changes.iter().map(|(cause, _)| cause.by.clone()).collect())
+        let by = |cause: &Cause| cause.by.as_ref().map(|it| it.user.clone());
+        webhooks.recording(waiting.changes.iter().map(|(cause, _)| by(cause)).collect())
     }
 
     /// Completes the waiters and delivers to the other nodes and this node's connections, in the
@@ -376,7 +377,7 @@ fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
 
 /// The stored entry of a draft.
 fn entry_of(draft: Draft, position: Position) -> Entry {
-    let Draft { place, id, author, guest_session: _, needs: _, at, act } = draft;
+    let Draft { place, id, author, author_name, guest_session: _, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }
@@ -384,5 +385,5 @@ fn entry_of(draft: Draft, position: Position) -> Entry {
         DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
         DraftAct::Delete { of } => Act::Deleted { of },
     };
-    Entry { place, position, id, author, at, act }
+    Entry { place, position, id, author, author_name, at, act }
 }

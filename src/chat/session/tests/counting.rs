@@ -15,7 +15,9 @@ use crate::{
         OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits,
         Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, UserName},
+    domain::{
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, UserName,
+    },
     store::MemoryStore,
 };
 
@@ -153,6 +155,15 @@ impl Store for CountingStore {
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
         count(&self.others);
         self.store.last_seen(space, users).await
+    }
+
+    async fn display_names(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<DisplayNames, Fault> {
+        count(&self.others);
+        self.store.display_names(space, users).await
     }
 
     async fn device_seen(

@@ -104,6 +104,7 @@ async fn no_statement_reads_a_whole_table() {
         read::USER_EXISTS,
         read::IS_REGISTERED,
         read::LAST_SEEN,
+        read::DISPLAY_NAME,
         read::DEVICE_SEEN,
         lists::MEMBERS,
     ];

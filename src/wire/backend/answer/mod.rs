@@ -14,7 +14,7 @@ use crate::{
         AcceptedConnection, AcceptedRequest, BackendAnswer, ConnectAnswer, ConnectIdentity,
         RequestAnswer, Rooms,
     },
-    domain::{Limits, Refusal, RoomPattern, SpacePattern},
+    domain::{DisplayName, Limits, Refusal, RoomPattern, SpacePattern},
     wire::{
         action::{self, ActionData, arguments, message_body, user_name},
         invalid_data::{InvalidData, invalid, object_or_default, of_key, quoted},
@@ -194,7 +194,7 @@ fn identity(data: IdentityData) -> Result<ConnectIdentity, InvalidData> {
     };
     Ok(ConnectIdentity {
         user: user_name(&user)?,
-        name: name.map(Into::into),
+        name: name.as_deref().and_then(DisplayName::parse),
         admin,
         spaces: spaces.as_deref().map_or(Ok(Vec::new()), self::spaces)?,
         rooms: rooms.map_or(Ok(Rooms::All), self::rooms)?,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     chat::ports::{Action, DisconnectTarget, EmitTarget},
-    domain::{AfterDisconnect, EventStorage, Role, RoomName, UserName},
+    domain::{AfterDisconnect, DisplayName, EventStorage, Role, RoomName, UserName},
 };
 
 fn read(text: &str) -> Result<BackendAnswer, String> {
@@ -177,7 +177,7 @@ fn a_connection_may_be_given_a_user_data_and_things_to_do() {
     let spaces = ["/", "/shop*"].map(|raw| SpacePattern::parse(raw).unwrap()).into();
     let identity = ConnectIdentity {
         user: UserName::from_raw("ann"),
-        name: Some("Ann".into()),
+        name: Some(DisplayName::from_raw("Ann")),
         admin: true,
         spaces,
         rooms: Rooms::Only(vec![(pattern("team-*"), None), (pattern("news"), None)]),

@@ -16,8 +16,8 @@ use crate::{
     chat::{event::Delivery, ports},
     domain::{
         self, Body, Channel, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget,
-        DeletedCount, DeviceId, EventName, MessageId, MessageKind, PassingDelivery, Position,
-        Retained, RoomName, Seq, Space, UserName,
+        DeletedCount, DeviceId, DisplayName, DisplayNames, EventName, MessageId, MessageKind,
+        NamedUser, PassingDelivery, Position, Retained, RoomName, Seq, Space, UserName,
     },
 };
 
@@ -69,6 +69,7 @@ fn entry(act: domain::Act) -> domain::Entry {
         position: Position::from_raw(5, 4),
         id: MessageId::from_raw("m5"),
         author: user("ann"),
+        author_name: None,
         at: at(1_700_000_000_123),
         act,
     }
@@ -95,6 +96,7 @@ fn all() -> Vec<Example> {
     [
         entries(),
         places(),
+        names(),
         custom_events(),
         asks::examples(),
         connections::examples(),
@@ -176,6 +178,41 @@ fn entries() -> Vec<Example> {
     ]
 }
 
+/// What has display names.
+fn names() -> Vec<Example> {
+    let ann = || NamedUser { user: user("ann"), name: DisplayName::parse("Ann \"Lee\"") };
+    let names = [(user("ann"), DisplayName::from_raw("Ann"))].into();
+    let author_name = ann().name;
+    let deleted = domain::Act::Deleted { of: Seq::from_raw(3) };
+    vec![
+        (
+            entry_event(domain::Entry { author_name, ..entry(deleted) }),
+            "entry",
+            r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","name":"Ann \"Lee\"","at_ms":1700000000123,"act":"deleted","of":3}"#,
+        ),
+        (
+            ClusterEvent::MembershipChanged { place: lobby(), user: user("bob"), by: Some(ann()) },
+            "changed",
+            r#"{"place":{"space":"/shop","room":"lobby"},"user":"bob","by":"ann","by_name":"Ann \"Lee\""}"#,
+        ),
+        (
+            ClusterEvent::Typing { place: lobby(), who: ann(), typing: Typing::Yes },
+            "typing",
+            r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","name":"Ann \"Lee\"","typing":true}"#,
+        ),
+        (
+            ClusterEvent::Joined(lobby(), ann()),
+            "here",
+            r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","name":"Ann \"Lee\""}"#,
+        ),
+        (
+            ClusterEvent::Roster(lobby(), vec![user("ann"), user("bob")], names),
+            "roster",
+            r#"{"place":{"space":"/shop","room":"lobby"},"users":["ann","bob"],"names":[["ann","Ann"]]}"#,
+        ),
+    ]
+}
+
 fn places() -> Vec<Example> {
     let inbox = || place(Conversation::Inbox(user("ann")));
     let deleted = DeletedCount { count: 2, up_to: Seq::from_raw(12) };
@@ -189,7 +226,7 @@ fn places() -> Vec<Example> {
             ClusterEvent::MembershipChanged {
                 place: lobby(),
                 user: user("bob"),
-                by: Some(user("ann")),
+                by: Some(user("ann").into()),
             },
             "changed",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"bob","by":"ann"}"#,
@@ -205,12 +242,12 @@ fn places() -> Vec<Example> {
             r#"{"place":{"space":"/shop","inbox":"ann"},"user":"ann","seq":9007199254740991}"#,
         ),
         (
-            ClusterEvent::Typing { place: lobby(), user: user("ann"), typing: Typing::Yes },
+            ClusterEvent::Typing { place: lobby(), who: user("ann").into(), typing: Typing::Yes },
             "typing",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","typing":true}"#,
         ),
         (
-            ClusterEvent::Joined(lobby(), user("ann")),
+            ClusterEvent::Joined(lobby(), user("ann").into()),
             "here",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann"}"#,
         ),
@@ -220,7 +257,7 @@ fn places() -> Vec<Example> {
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"zoë \"z\""}"#,
         ),
         (
-            ClusterEvent::Roster(lobby(), vec![user("ann"), user("bob")]),
+            ClusterEvent::Roster(lobby(), vec![user("ann"), user("bob")], DisplayNames::new()),
             "roster",
             r#"{"place":{"space":"/shop","room":"lobby"},"users":["ann","bob"]}"#,
         ),
@@ -274,7 +311,7 @@ fn events_of_another_version_are_unknown_but_numbered() {
 #[test]
 fn fields_that_are_not_known_are_ignored() {
     let text = r#"{"hops":2,"v":1,"from":"n1","n":7,"kind":"here","data":{"mood":{},"place":{"space":"/shop","room":"lobby","since":1},"user":"ann"}}"#;
-    let expected = describe(&announcement(ClusterEvent::Joined(lobby(), user("ann"))));
+    let expected = describe(&announcement(ClusterEvent::Joined(lobby(), user("ann").into())));
     assert_eq!(describe(&decode(text.as_bytes()).unwrap()), expected);
 }
 

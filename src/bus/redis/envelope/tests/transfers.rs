@@ -6,7 +6,7 @@ use crate::{
         ClaimStep, Claims, EventSource, FoundSession, KeptEvent, Rooms, SeenAnnouncement,
         SessionClaim, SessionClaimId, SessionReply, SessionState, TakenSession,
     },
-    domain::{DeviceId, Role, RoomPattern, SignInId, SpacePattern, TokenId},
+    domain::{DeviceId, DisplayName, Role, RoomPattern, SignInId, SpacePattern, TokenId},
 };
 
 /// Claims and replies.
@@ -86,7 +86,7 @@ fn seq(raw: u64) -> Seq {
 fn claims() -> Claims {
     let pattern = |raw| RoomPattern::parse(raw).unwrap();
     Claims {
-        name: Some("Ann".into()),
+        name: DisplayName::parse("Ann"),
         spaces: vec![SpacePattern::parse("/shop").unwrap()],
         rooms: Rooms::Only(vec![(pattern("a*"), Some(Role::Admin)), (pattern("b"), None)]),
         admin: true,

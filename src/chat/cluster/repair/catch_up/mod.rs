@@ -97,7 +97,7 @@ impl Cluster {
             buffer.remove_delivered(delivered);
             buffer.first()
         });
-        match self.store.page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
+        match self.store.named_page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
             Ok(page) => {
                 drop(self.commit_lock().await);
                 self.deliver_page(place, (delivered, buffered), page);

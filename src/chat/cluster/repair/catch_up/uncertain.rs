@@ -41,7 +41,8 @@ impl Cluster {
         let announced = self.lock().reorder_buffers.get(place).and_then(ReorderBuffer::first);
         let (mut range, mut head) = (PageRange::Newest, self.store.log(place).await?.head);
         for _ in 0..CATCH_UP_PAGES_MAX {
-            let Page { entries, more } = self.store.page(place, range, GAP_PAGE_LIMIT).await?;
+            let Page { entries, more } =
+                self.store.named_page(place, range, GAP_PAGE_LIMIT).await?;
             for entry in entries.iter().rev() {
                 let is_announced = announced.is_some_and(|announced| announced <= entry.seq());
                 let is_newer = entry.is_message() && since.is_some_and(|since| since < entry.at);
@@ -66,7 +67,7 @@ impl Cluster {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let OldestListed { place, head } = oldest;
         let range = PageRange::Before(head.next());
-        let Page { entries, more: _ } = self.store.page(place, range, GAP_PAGE_LIMIT).await?;
+        let Page { entries, more: _ } = self.store.named_page(place, range, GAP_PAGE_LIMIT).await?;
         Ok(entries.iter().rev().find(|it| it.is_message()).map(|it| it.at))
     }
 }
