@@ -16,7 +16,7 @@ use crate::{
         NewOutboxEvent, RequestForm, SentEvent, WebhookEvent, WebhookReceiver as _, WebhookRequest,
     },
     clock::RandomIds,
-    domain::{BackendName, ConnectionAddress, Limits, Space, UserName, WebhookName},
+    domain::{BackendName, ConnectionAddress, DisplayNames, Limits, Space, UserName, WebhookName},
     http_client::client_builder,
 };
 
@@ -67,7 +67,8 @@ fn webhook_request() -> WebhookRequest {
         event: WebhookEvent::UserOnline(UserName::from_raw("ann")),
         at: NOW - time::Duration::HOUR,
     };
-    let sent = SentEvent { id: "msg_7".to_owned(), event, entry: None };
+    let (entry, names) = (None, DisplayNames::new());
+    let sent = SentEvent { id: "msg_7".to_owned(), event, entry, names };
     WebhookRequest { id: "msg_7".to_owned(), form: RequestForm::Single, events: vec![sent] }
 }
 

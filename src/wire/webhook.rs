@@ -15,7 +15,7 @@ use crate::{
         NewOutboxEvent, RequestForm, SentEvent, StoredAct, StoredMessage, WebhookEvent,
         WebhookRequest,
     },
-    domain::{Act, Content, Conversation, Entry, MessageKind, UserName},
+    domain::{Act, Content, Conversation, DisplayName, DisplayNames, Entry, MessageKind, UserName},
 };
 
 /// An event, as the specification "Standard Webhooks" suggests it.
@@ -36,6 +36,7 @@ struct EventsData<'a> {
 
 /// What happened. Its type decides which fields it has.
 #[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct DetailData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     connection: Option<String>,
@@ -52,9 +53,13 @@ struct DetailData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,10 +76,9 @@ struct DetailData<'a> {
 
 /// The body of a request, as JSON text.
 pub fn webhook_body(request: &WebhookRequest) -> String {
-    let mut events = request
-        .events
-        .iter()
-        .map(|SentEvent { id, event, entry }| self::event(id, event, entry.as_ref()));
+    let mut events = request.events.iter().map(|SentEvent { id, event, entry, names }| {
+        self::event(id, event, (entry.as_ref(), Some(names)))
+    });
     match (request.form, events.next()) {
         (RequestForm::Single, Some(event)) => payload::json(&event),
         (RequestForm::Single | RequestForm::Batch, first) => {
@@ -83,19 +87,22 @@ pub fn webhook_body(request: &WebhookRequest) -> String {
     }
 }
 
-/// An event with this id. `entry` is that of a message, if it is still stored.
+/// An event with this id. `entry` is that of a message, if it is still stored; `names` are the display
+/// names of its users.
 pub(super) fn event<'a>(
     id: &'a str,
     event: &'a NewOutboxEvent,
-    entry: Option<&'a Entry>,
+    (entry, names): (Option<&'a Entry>, Option<&'a DisplayNames>),
 ) -> EventData<'a> {
     let NewOutboxEvent { webhook: _, space, event: what, at } = event;
+    let name = |user: Option<&UserName>| names?.get(user?).map(DisplayName::as_raw);
+    let (user, by) = what.user_and_by();
     EventData {
         id,
         kind: what.kind().as_raw(),
         timestamp: Timestamp(*at),
         space: space.as_raw(),
-        data: detail(what, entry),
+        data: DetailData { name: name(user), by_name: name(by), ..detail(what, entry) },
     }
 }
 
@@ -198,7 +205,8 @@ mod tests {
             event,
             at: OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(1500),
         };
-        SentEvent { id: "msg_e_7".to_owned(), event: new, entry }
+        let names = DisplayNames::new();
+        SentEvent { id: "msg_e_7".to_owned(), event: new, entry, names }
     }
 
     fn single(event: SentEvent) -> String {
@@ -265,6 +273,21 @@ mod tests {
         assert_eq!(text, format!(r#"{plain},"of":1,"event":"message deleted"}}}}"#));
         let removed = Act::Said { kind: MessageKind::Message, content: Content::Removed };
         assert!(!message_data(stored, Some(removed)).contains("msg\":"), "it was deleted since");
+    }
+
+    #[test]
+    fn display_names_are_beside_the_names() {
+        let (room, by) = (RoomName::lobby(), Some(UserName::from_raw("bob")));
+        let event = WebhookEvent::MemberLeft { room, user: ann(), by };
+        let names = [("ann", "Ann Lee"), ("bob", "Bob")];
+        let names =
+            names.map(|(user, name)| (UserName::from_raw(user), DisplayName::from_raw(name)));
+        let left = single(SentEvent { names: names.into(), ..sent(event, None) });
+        let data = concat!(
+            r#""data":{"room":"lobby","user":"ann","name":"Ann Lee","by":"bob","#,
+            r#""byName":"Bob"}}"#
+        );
+        assert!(left.ends_with(data), "{left}");
     }
 
     #[test]

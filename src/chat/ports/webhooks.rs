@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::{BackendFailure, Fault};
 use crate::domain::{
-    CloseReason, ConnectionAddress, Conversation, Entry, MessageId, NodeId, Place, Role, RoomName,
-    Seq, Space, UserName, WebhookEventKind, WebhookName, WebhookRules,
+    CloseReason, ConnectionAddress, Conversation, DisplayNames, Entry, MessageId, NodeId, Place,
+    Role, RoomName, Seq, Space, UserName, WebhookEventKind, WebhookName, WebhookRules,
 };
 
 /// How long a node sends the events of a webhook after it acquired or renewed the lease.
@@ -313,6 +313,8 @@ pub struct SentEvent {
     pub event: NewOutboxEvent,
     /// The entry of a message, if it is still stored.
     pub entry: Option<Entry>,
+    /// The present display names of the users that the event names.
+    pub names: DisplayNames,
 }
 
 impl WebhookEvent {
@@ -327,6 +329,19 @@ impl WebhookEvent {
             Self::MemberLeft { .. } => WebhookEventKind::MemberLeft,
             Self::Message(message) => message.act.kind(),
             Self::ConnectionClosed { .. } => WebhookEventKind::ConnectionClosed,
+        }
+    }
+
+    /// The user that it is about, and the one who did it, whose display names are told, too.
+    pub fn user_and_by(&self) -> (Option<&UserName>, Option<&UserName>) {
+        match self {
+            Self::UserOnline(user) | Self::UserOffline(user) => (Some(user), None),
+            Self::RoomOccupied(_) | Self::RoomVacated(_) => (None, None),
+            Self::MemberJoined { user, by, .. } | Self::MemberLeft { user, by, .. } => {
+                (Some(user), by.as_ref())
+            }
+            Self::Message(message) => (Some(&message.author), None),
+            Self::ConnectionClosed { client, .. } => (client.user.as_ref(), None),
         }
     }
 

@@ -1,6 +1,12 @@
 //! The task that sends the events of one webhook.
 
-use std::{fmt, mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, mem,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
@@ -21,7 +27,7 @@ use crate::{
         PageLimit, PageRange, RequestForm, SentEvent, Store, WEBHOOK_LEASE, WebhookOutbox,
         WebhookRequest,
     },
-    domain::{Entry, Epoch, NodeId},
+    domain::{DisplayNames, Entry, Epoch, NodeId, Space, UserName},
 };
 
 /// How often the outbox is read for what other nodes have recorded, and for a lease that ended.
@@ -340,8 +346,10 @@ async fn sent(store: &dyn Store, request: &Request) -> Result<WebhookRequest, Fa
     let mut events = Vec::with_capacity(request.events.len());
     for event in &request.events {
         let id = event_id(store.epoch(), event);
-        events.push(SentEvent { id, event: event.new.clone(), entry: entry(store, event).await? });
+        let (event, entry) = (event.new.clone(), entry(store, event).await?);
+        events.push(SentEvent { id, event, entry, names: DisplayNames::new() });
     }
+    add_names(store, &mut events).await?;
     let (id, form) = match &request.kind {
         RequestKind::Batch(batch) => (batch.to_string(), RequestForm::Batch),
         RequestKind::Single | RequestKind::NewBatch => {
@@ -350,6 +358,26 @@ async fn sent(store: &dyn Store, request: &Request) -> Result<WebhookRequest, Fa
         }
     };
     Ok(WebhookRequest { id, form, events })
+}
+
+/// Adds the present display names of the users that the events name, with one query per space.
+async fn add_names(store: &dyn Store, events: &mut [SentEvent]) -> Result<(), Fault> {
+    let mut users: BTreeMap<Space, BTreeSet<UserName>> = BTreeMap::new();
+    for SentEvent { event, .. } in &*events {
+        let (user, by) = event.event.user_and_by();
+        let named = user.into_iter().chain(by).cloned();
+        users.entry(event.space.clone()).or_default().extend(named);
+    }
+    for (space, users) in users.into_iter().filter(|(_, users)| !users.is_empty()) {
+        let users: Vec<_> = users.into_iter().collect();
+        let names = store.display_names(&space, &users).await?;
+        for sent in events.iter_mut().filter(|it| it.event.space == space) {
+            let (user, by) = sent.event.event.user_and_by();
+            let told = user.into_iter().chain(by).filter_map(|it| names.get_key_value(it));
+            sent.names = told.map(|(user, name)| (user.clone(), name.clone())).collect();
+        }
+    }
+    Ok(())
 }
 
 /// The entry that an event is about, if it is still stored.

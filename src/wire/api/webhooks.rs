@@ -102,7 +102,7 @@ fn letter_data<'a>(id: &'a str, letter: &'a OutboxEvent) -> LetterData<'a> {
         attempts: *attempts,
         failure: failure.as_deref(),
         dead_at: dead_at.map(Timestamp),
-        event: webhook::event(id, new, None),
+        event: webhook::event(id, new, (None, None)),
     }
 }
 
