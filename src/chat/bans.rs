@@ -3,7 +3,9 @@
 use time::OffsetDateTime;
 
 use super::{Chat, lists::ListPage, ports::ApiKey, request::ListRange};
-use crate::domain::{ApiScope, BanReason, Denial, DenialSubject, Rejection, Space, UserName};
+use crate::domain::{
+    ApiScope, BanReason, Denial, DenialSubject, DisplayNames, Rejection, Space, UserName,
+};
 
 /// A ban that a back end asks for. It replaces an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +71,8 @@ impl Chat {
         let (bans, more) = self.hub.denials.bans(space.as_ref(), part, self.clock.now());
         let ban =
             |(user, Denial { subject: _, at, until, reason })| Ban { user, at, until, reason };
-        Ok(ListPage { items: bans.into_iter().map(ban).collect(), total: None, more })
+        let (items, names) = (bans.into_iter().map(ban).collect(), DisplayNames::new());
+        Ok(ListPage { items, names, total: None, more })
     }
 
     fn admit_about_bans(

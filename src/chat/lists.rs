@@ -1,6 +1,6 @@
 //! The lists that the API pages through: users, connections, rooms and their members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -14,7 +14,8 @@ use super::{
     },
 };
 use crate::domain::{
-    ConnectionAddress, DeviceSet, Log, Place, Rejection, Role, RoomName, Space, UserName,
+    ConnectionAddress, DeviceSet, DisplayNames, Log, Place, Rejection, Role, RoomName, Space,
+    UserName,
 };
 
 /// A page of a list.
@@ -22,6 +23,8 @@ use crate::domain::{
 pub struct ListPage<T> {
     /// The items, in the order of their cursors.
     pub items: Vec<T>,
+    /// The display names of the users among the items, where the list has any.
+    pub names: DisplayNames,
     /// Number of items in all pages together, where it is known.
     pub total: Option<u64>,
     /// Whether the next page has items.
@@ -84,7 +87,7 @@ impl<T> ListPage<T> {
     fn of(mut items: Vec<T>, limit: usize, total: Option<u64>) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
-        Self { items, total, more }
+        Self { items, names: DisplayNames::new(), total, more }
     }
 }
 
@@ -105,7 +108,9 @@ impl Chat {
             online.entry(user).or_default().merge(devices);
         }
         let users = online.into_iter().map(|(user, devices)| ListedUser { user, devices });
-        Ok(ListPage::of(users.collect(), limit, Some((here_count + not_here) as u64)))
+        let page = ListPage::of(users.collect(), limit, Some((here_count + not_here) as u64));
+        let users: Vec<_> = page.items.iter().map(|it: &ListedUser| it.user.clone()).collect();
+        Ok(ListPage { names: self.display_names(space, &users).await?, ..page })
     }
 
     /// The connections of all nodes, or those of one user.
@@ -116,12 +121,17 @@ impl Chat {
         range: ListRange<ConnectionAddress>,
     ) -> Result<ConnectionPage, Rejection> {
         let ListRange { after, limit } = range;
-        let request = ConnectionsRequest { space, user, after, count_max: limit + 1 };
+        let request =
+            ConnectionsRequest { space: space.clone(), user, after, count_max: limit + 1 };
         let peers = self.cluster.serving_peers();
         let ConnectionsOutcome { first, complete } =
             self.hub.connection_pages.list(request, peers).await?;
         let FirstConnections { connections, total } = first;
-        Ok(ConnectionPage { page: ListPage::of(connections, limit, Some(total)), complete })
+        let page = ListPage::of(connections, limit, Some(total));
+        let users: BTreeSet<_> = page.items.iter().filter_map(|it| it.user.clone()).collect();
+        let users: Vec<_> = users.into_iter().collect();
+        let names = self.display_names(&space, &users).await?;
+        Ok(ConnectionPage { page: ListPage { names, ..page }, complete })
     }
 
     /// The rooms of a space that have members or entries.
@@ -136,7 +146,7 @@ impl Chat {
         let more = rooms.len() > limit;
         rooms.truncate(limit);
         let rooms = self.count_online(space, rooms).await;
-        Ok(ListPage { items: rooms, total: None, more })
+        Ok(ListPage { items: rooms, names: DisplayNames::new(), total: None, more })
     }
 
     /// A room that has members or entries.
@@ -171,12 +181,13 @@ impl Chat {
         members.truncate(limit);
         let users: Vec<_> = members.iter().map(|it| it.user.clone()).collect();
         let devices = self.devices(space, &users).await?;
+        let names = self.display_names(space, &users).await?;
         let listed = |(member, devices): (_, DeviceSet)| {
             let MemberRow { user, role, joined_at } = member;
             ListedMember { user, role, joined_at, devices: devices.count() }
         };
         let items = members.into_iter().zip(devices).map(listed).collect();
-        Ok(ListPage { items, total: Some(total), more })
+        Ok(ListPage { items, names, total: Some(total), more })
     }
 
     /// The log of a room that has members or entries.

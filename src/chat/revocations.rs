@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Chat, lists::ListPage, ports::ApiKey, request::ListRange};
 use crate::domain::{
-    ApiScope, Denial, DenialSubject, Rejection, RevocationSubject, TokenId, UserName,
+    ApiScope, Denial, DenialSubject, DisplayNames, Rejection, RevocationSubject, TokenId, UserName,
 };
 
 /// How far the clock of a back end may be ahead of this one.
@@ -82,6 +82,7 @@ impl Chat {
             at,
             until,
         };
-        Ok(ListPage { items: revocations.into_iter().map(listed).collect(), total: None, more })
+        let (items, names) = (revocations.into_iter().map(listed).collect(), DisplayNames::new());
+        Ok(ListPage { items, names, total: None, more })
     }
 }

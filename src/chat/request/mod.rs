@@ -7,8 +7,8 @@ mod pending_reply;
 mod rules;
 
 use crate::domain::{
-    AskId, Body, DeviceId, DisplayName, Epoch, EventAction, EventRules, Limits, MessageId, Muted,
-    NameQuery, Rejection, Role, RoomName, Seq, Space, Token, Typing, UserName, View,
+    AskId, Body, DeviceId, Epoch, EventAction, EventRules, Limits, MessageId, Muted, NameQuery,
+    Rejection, Role, RoomName, Seq, Space, Token, Typing, UserName, View,
 };
 
 pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};

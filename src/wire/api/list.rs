@@ -12,6 +12,7 @@ use crate::{
     domain::{DeviceId, Position, UserName},
     wire::{
         action::{address, room_name, user_name},
+        event::NamesData,
         invalid_data::InvalidData,
         payload::{self, Timestamp},
     },
@@ -105,9 +106,11 @@ pub(super) fn range<C>(
 
 /// A page: its items, how many there are in all, and the `after` of the next page, if there is one.
 #[derive(Serialize)]
-struct PageData<T> {
+struct PageData<'a, T> {
     #[serde(flatten)]
     items: T,
+    #[serde(skip_serializing_if = "NamesData::is_empty")]
+    names: NamesData<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,7 +220,8 @@ pub(super) fn json<T>(
     cursor: impl FnOnce(&T) -> String,
 ) -> String {
     let next = page.items.last().filter(|_| page.more).map(cursor);
-    payload::json(&PageData { items, total: page.total, next })
+    let names = NamesData::from(&page.names);
+    payload::json(&PageData { items, names, total: page.total, next })
 }
 
 impl<'a> From<&'a ListedUser> for UserData<'a> {

@@ -159,7 +159,7 @@ mod tests {
     use ::time::macros::datetime;
 
     use super::*;
-    use crate::domain::UserName;
+    use crate::domain::{DisplayNames, UserName};
 
     fn ann() -> UserName {
         UserName::from_raw("ann")
@@ -183,7 +183,7 @@ mod tests {
             ListedRevocation { subject: one, at, until: Some(at) },
             ListedRevocation { subject: RevocationSubject::User(ann()), at, until: None },
         ];
-        let mut page = ListPage { items, total: None, more: true };
+        let mut page = ListPage { items, names: DisplayNames::new(), total: None, more: true };
         let golden = concat!(
             r#"{"revocations":[{"jti":"a:b","at":"2030-01-01T00:00:00.000Z","#,
             r#""until":"2030-01-01T00:00:00.000Z"},"#,
