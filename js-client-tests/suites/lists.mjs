@@ -59,14 +59,17 @@ export function memberList(clientType, server) {
     const ann = await join(t, "Ann of Sales", { room });
     const bob = await join(t, "bob.sales", { room });
     await join(t, "Carl Wholesales", { room });
+    const dora = await join(t, "dora", { room, claims: { name: "Head of Sales" } });
     const find = async (query) => {
       const { members, total } = assertOk(await ann.ask("members", { room, query }));
-      assert.equal(total, 3);
+      assert.equal(total, 4);
       return members.map(({ user }) => user);
     };
-    assert.deepEqual(await find("SAL"), [ann.name, bob.name]);
+    assert.deepEqual(await find("SAL"), [ann.name, bob.name, dora.name], "of both names");
     assert.deepEqual(await find(" ann of s"), [ann.name]);
     assert.deepEqual(await find("nobody"), []);
+    const [head] = assertOk(await ann.ask("members", { room, query: "head" })).members;
+    assert.deepEqual([head.user, head.name], [dora.name, "Head of Sales"]);
     const first = assertOk(await ann.ask("members", { room, query: "sales", limit: 1 }));
     assert.deepEqual([first.members.length, first.next], [1, ann.name]);
     const { members } = assertOk(

@@ -9,12 +9,17 @@ use super::{
     fault::unavailable,
     ports::{Fault, MemberRow},
 };
-use crate::domain::{DeviceSet, Log, NameQuery, Place, Rejection, RoomName, Space, UserName};
+use crate::domain::{
+    DeviceSet, DisplayName, Log, NameQuery, Place, Rejection, RoomName, Space, UserName,
+};
 
 /// The most rows that one request reads.
 const ROWS_MAX: usize = 10_000;
 /// The most rows that are read together.
 const BATCH_ROWS_MAX: usize = 1000;
+
+/// A member with the display name.
+type NamedMember = (MemberRow, Option<DisplayName>);
 
 /// Rows that match, and where the next page begins.
 struct FoundRows<R, C> {
@@ -32,22 +37,43 @@ impl Chat {
         range: ListRange<UserName>,
     ) -> Result<MemberPage, Rejection> {
         let total = self.existing_log(place).await?.members;
-        let read = move |after: Option<UserName>, count| async move {
-            self.store.members(place, after.as_ref(), count).await
+        let read = move |after, count| self.read_named_members(place, after, count);
+        let matches = |(row, name): &NamedMember| {
+            let is_either = |it: &NameQuery| {
+                it.matches(row.user.as_raw())
+                    || name.as_ref().is_some_and(|name| it.matches(name.as_raw()))
+            };
+            query.is_none_or(is_either)
         };
-        let matches = |row: &MemberRow| query.is_none_or(|it| it.matches(row.user.as_raw()));
-        let found = find(range, read, |row| row.user.clone(), |_| true, matches).await;
+        let found = find(range, read, |(row, _)| row.user.clone(), |_| true, matches).await;
         let FoundRows { rows, next } = found.map_err(|fault| unavailable(&fault))?;
-        let users: Vec<_> = rows.iter().map(|it| it.user.clone()).collect();
+        let users: Vec<_> = rows.iter().map(|(row, _)| row.user.clone()).collect();
         let devices = self.devices(&place.space, &users).await?;
         let last_seen = self.store.last_seen(&place.space, &users).await;
         let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
         let members = rows.into_iter().zip(devices).zip(last_seen);
-        let member = |((row, devices), last_seen): ((MemberRow, DeviceSet), _)| {
+        let member = |(((row, name), devices), last_seen): ((NamedMember, DeviceSet), _)| {
             let MemberRow { user, role, joined_at: _ } = row;
-            RoomMember { user, role, online: !devices.is_empty(), last_seen }
+            RoomMember { user, name, role, online: !devices.is_empty(), last_seen }
         };
         Ok(MemberPage { room, members: members.map(member).collect(), total, next })
+    }
+
+    /// Members after one, with their display names.
+    async fn read_named_members(
+        &self,
+        place: &Place,
+        after: Option<UserName>,
+        count: usize,
+    ) -> Result<Vec<NamedMember>, Fault> {
+        let rows = self.store.members(place, after.as_ref(), count).await?;
+        let users: Vec<_> = rows.iter().map(|it| it.user.clone()).collect();
+        let mut names = self.store.display_names(&place.space, &users).await?;
+        let named = |row: MemberRow| {
+            let name = names.remove(&row.user);
+            (row, name)
+        };
+        Ok(rows.into_iter().map(named).collect())
     }
 
     /// The rooms of a space that `is_listed` and whose names match.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::payload::Timestamp;
 use crate::{
     chat::{DirectoryRoom, MemberPage, RoomMember, RoomPage},
-    domain::{RoomName, UserName},
+    domain::{DisplayName, RoomName, UserName},
 };
 
 /// `members`.
@@ -22,6 +22,8 @@ pub(super) struct MembersData<'a> {
 #[serde(rename_all = "camelCase")]
 struct MemberData<'a> {
     user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     role: &'static str,
     online: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,9 +57,14 @@ impl<'a> From<&'a MemberPage> for MembersData<'a> {
 
 impl<'a> From<&'a RoomMember> for MemberData<'a> {
     fn from(member: &'a RoomMember) -> Self {
-        let RoomMember { user, role, online, last_seen } = member;
-        let last_seen = last_seen.map(Timestamp);
-        Self { user: user.as_raw(), role: role.as_raw(), online: *online, last_seen }
+        let RoomMember { user, name, role, online, last_seen } = member;
+        Self {
+            user: user.as_raw(),
+            name: name.as_ref().map(DisplayName::as_raw),
+            role: role.as_raw(),
+            online: *online,
+            last_seen: last_seen.map(Timestamp),
+        }
     }
 }
 

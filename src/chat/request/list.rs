@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::domain::{Role, RoomName, UserName};
+use crate::domain::{DisplayName, Role, RoomName, UserName};
 
 /// The part of a list that is asked for: the first `limit` items after one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct MemberPage {
 pub struct RoomMember {
     /// The user.
     pub user: UserName,
+    /// The display name.
+    pub name: Option<DisplayName>,
     /// The role that is stored.
     pub role: Role,
     /// Whether the user is online, on any node.

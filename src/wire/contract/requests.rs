@@ -2,7 +2,7 @@
 
 use super::{
     definitions::{
-        AT, CONVERSATION, DEFAULT_ROOM, ID, IDENTIFIED_MEMBERS, MESSAGE_ID, PAGE, PRESENCES, ROLE,
+        AT, CONVERSATION, DEFAULT_ROOM, ID, IDENTIFIED_MEMBERS, MESSAGE_ID, NAME, PAGE, PRESENCES, ROLE,
         ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, USER, USERS,
     },
     types::{
@@ -98,6 +98,7 @@ static MEMBER: Definition = Definition {
     name: "RoomMember",
     of: Object(&[
         USER,
+        NAME,
         required("role", Named(&ROLE), ""),
         required("online", Type::Boolean, ""),
         optional("lastSeen", Type::Time, "Absent for users who never connected."),
