@@ -4,11 +4,16 @@
 import { endSession, fetchSession } from "./account.js";
 import { bodySize } from "./body.js";
 import { makeConnection } from "./connection.js";
+import { makeDesktop } from "./desktop.js";
 import { makeEditing } from "./editing.js";
 import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
+import { makeJoinOffer } from "./join-offer.js";
+import { makeKept } from "./kept.js";
 import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
+import { makeLists } from "./lists.js";
 import { forgetNames, learnFrom } from "./names.js";
+import { makeNavigation } from "./navigation.js";
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
@@ -55,6 +60,10 @@ const outbox = makeOutbox({
 const reader = makeReader({ state, ask });
 const presence = makePresence({ state, request, changed });
 const rooms = makeRooms({ state, ask: attempt, outbox, notice });
+const kept = makeKept();
+const offerJoin = makeJoinOffer(rooms);
+const navigation = makeNavigation({ state, kept, open, offerJoin, notice });
+const desktop = makeDesktop({ state, open, openInbox: () => inboxToggled(true) });
 const expireTyping = makeTypingExpiry((event) => stopsTyping(state, event) && changed());
 const draw = makeView({
   ...makeTypingSender({ request }),
@@ -66,7 +75,12 @@ const draw = makeView({
   send,
   retry,
   discard: outbox.discard,
+  lists: makeLists({ ask: attempt }),
+  recent: kept.recent,
   older: () => history.older(model.opened(state)),
+  newer: () => history.newer(model.opened(state)),
+  newest: () => open(state.open),
+  lost: navigation.lost,
   olderNotifications: () => history.older(state.inbox),
   inboxToggled,
   reconnect,
@@ -79,6 +93,7 @@ const draw = makeView({
 
 document.addEventListener("visibilitychange", visibilityChanged);
 addEventListener("pagehide", keep);
+kept.follow(document.getElementById("message"), keep);
 otherTabs.addEventListener("message", () => {
   if (state.user === null && !signIn.isBusy()) void begin();
 });
@@ -97,13 +112,17 @@ function changed() {
 function drawNow() {
   clearTimeout(drawing);
   drawing = null;
+  kept.restore(state);
   draw(state, outbox);
+  desktop.refresh();
+  navigation.drawn();
   keep();
 }
 
 function keep() {
   if (state.user === null) return;
   remember(state, outbox.unsent());
+  kept.save(state);
   keepSoon(state, () => model.opened(state));
 }
 
@@ -154,6 +173,7 @@ async function begin(why = "unauthorized", session = fetchSession()) {
 function enter({ user }) {
   if (state.user !== user) startOver();
   state.user = user;
+  navigation.enter();
   signIn.close();
   connection.connect();
   drawNow();
@@ -181,17 +201,19 @@ async function showKept() {
 
 /** Clears the user's state, and opens the sign-in form; with a code, the form shows the reason. */
 function showSignIn(code, message) {
-  startOver();
+  startOver(code);
   drawNow();
   signIn.open(code, message);
 }
 
-function startOver() {
+function startOver(code) {
   connection.disconnect();
-  clear();
+  clear(code);
 }
 
-function clear() {
+function clear(code) {
+  navigation.leave(code);
+  if (code === "signed_out") desktop.turnOff();
   forget();
   forgetNames();
   forgetMessages();
@@ -242,6 +264,7 @@ function received(event, data) {
   if (event === "error message") notice(refusal(data.code, data.message));
   if (event === "closing") ended(data.code);
   reader.refresh();
+  desktop.received(event, data);
   changed();
 }
 
@@ -257,6 +280,7 @@ async function welcomed() {
   outbox.flush();
   presence.refresh();
   await rooms.closeLeftRooms();
+  navigation.arrive();
   listOpen();
   await history.catchUp();
   refresh();
@@ -276,6 +300,13 @@ function fetchAgain(room) {
 /** Loads the newest page of the open conversation. */
 async function fetchNewest(talk) {
   await history.newest(talk);
+  refresh();
+}
+
+/** Loads the page around a message of the open conversation. */
+async function fetchAround(talk, seq) {
+  await history.around(talk, seq);
+  if (!talk.loaded) await history.newest(talk);
   refresh();
 }
 
@@ -322,11 +353,15 @@ function reconnect() {
   connection.connect();
 }
 
-function open(key) {
+/** Opens a conversation at its end, or at the message `seq`. */
+function open(key, seq) {
   model.openConversation(state, key);
   const talk = model.opened(state);
+  state.target = seq === undefined ? null : { key, seq };
+  if (seq !== undefined) state.pinned = false;
   if (state.link === "online") {
-    if (!talk.loaded) void fetchNewest(talk);
+    if (seq !== undefined) void fetchAround(talk, seq);
+    else if (!talk.loaded) void fetchNewest(talk);
     if (talk.kind === "room") void listPeople(talk.name);
     else presence.refresh();
   }
@@ -350,6 +385,7 @@ function send(body) {
   if (over > 0) return tooLarge(over);
   const talk = model.opened(state);
   talk.mark = null;
+  if (talk.newer) open(talk.key);
   refresh({ pinned: true });
   outbox.add(talk.key, body);
   return "";

@@ -1,6 +1,7 @@
 // Actions of the open conversation: mute, leave, invite and remove users.
 
 import { setText } from "./dom.js";
+import { nameOf } from "./names.js";
 import { makePanel } from "./panel.js";
 import { isAdminOf, LOBBY } from "./state.js";
 import { roleLine } from "./words.js";
@@ -43,7 +44,7 @@ export function makeDetails({ mute, leave, invite, kick, done }) {
     if (shown !== talk.key) say({ ok: true, text: "" });
     shown = talk.key;
     const what = isRoom ? "room" : "conversation";
-    setText($("details-heading"), talk.name);
+    setText($("details-heading"), isRoom ? talk.name : nameOf(talk.name));
     setText($("role"), isRoom ? roleLine(talk.role) : "");
     setText($("mute"), talk.muted ? "Unmute" : "Mute");
     $("mute").setAttribute("aria-label", `${talk.muted ? "Unmute" : "Mute"} ${what}`);

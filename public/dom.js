@@ -31,6 +31,7 @@ export function arrange(parent, items, { key, create, update }) {
   const after = new Map();
   for (const item of items) after.set(key(item), before.get(key(item)) ?? create(item));
   for (const [gone, row] of before) if (!after.has(gone)) row.remove();
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   let next = parent.firstChild;
   for (const item of items) {
     const row = after.get(key(item));
@@ -39,6 +40,10 @@ export function arrange(parent, items, { key, create, update }) {
     else parent.insertBefore(row, next);
   }
   rowsOf.set(parent, after);
+  // An element that moves loses the focus.
+  if (focused?.isConnected && focused !== document.activeElement) {
+    focused.focus({ preventScroll: true });
+  }
 }
 
 /** Sets `text` only when it changes, so that live regions stay silent. */

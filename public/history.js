@@ -57,6 +57,38 @@ export function makeHistory({ state, ask, changed }) {
     });
   }
 
+  /** Loads a window around `seq`, unless the present one has it. */
+  function around(talk, seq) {
+    return exclusively(talk, async () => {
+      const [first] = talk.entries;
+      if (talk.loaded && first?.seq <= seq && talk.entries.at(-1).seq >= seq) return;
+      const after = Math.max(0, seq - PAGE / 2);
+      const answer = await page(talk, { after, limit: PAGE });
+      if (!answer?.ok || answer.messages.length === 0) return;
+      unload(talk);
+      talk.loaded = true;
+      addPage(state, talk, answer.messages, after > 0);
+      reachesTo(talk, answer.more);
+    });
+  }
+
+  /** Loads the entries after a window that does not reach to the end. */
+  function newer(talk) {
+    if (!talk.newer || talk.loading || state.link !== "online") return;
+    return exclusively(talk, async () => {
+      const last = talk.entries.at(-1);
+      const answer = await page(talk, { after: last.seq, limit: PAGE });
+      if (!answer?.ok || talk.entries.at(-1) !== last) return;
+      addPage(state, talk, answer.messages);
+      reachesTo(talk, answer.more && answer.messages.length > 0);
+    });
+  }
+
+  /** An entry that arrived while the page was on its way may follow it. */
+  function reachesTo(talk, more) {
+    talk.newer = more || talk.last > talk.entries.at(-1).seq;
+  }
+
   /** Adds all entries after `seq`, page by page. */
   async function follow(talk, seq) {
     for (let after = seq, more = true; more; ) {
@@ -95,7 +127,7 @@ export function makeHistory({ state, ask, changed }) {
     }
   }
 
-  return { newest, older, fillGap, catchUp };
+  return { newest, older, newer, around, fillGap, catchUp };
 }
 
 const isNotMember = ({ kind, role }) => kind === "room" && role === null;

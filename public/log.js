@@ -23,19 +23,24 @@ const $ = (id) => document.getElementById(id);
  * in view: `scrolled` when the user scrolls, and `viewed` when it has been drawn.
  */
 export function makeLog(actions) {
-  const { scrolled, viewed, done, older } = actions;
+  const { scrolled, viewed, done, older, newest, target } = actions;
   const log = $("log");
   const list = $("messages");
   const roving = makeRoving(list);
   const announce = makeAnnouncer($("announced"));
-  const scroll = makeScroll(log, list, () => isPlaced && isNews() && scrolled(seen));
+  const scroll = makeScroll(log, list, moved, () => !shown?.newer);
   let shown = null; // the conversation
   let isPlaced = false; // it has been shown where its reader left it
   let mark = null;
   let mentionAt = null;
   let seen = { pinned: true, inView: 0, isFar: false };
 
+  function moved() {
+    if (isPlaced && isNews()) scrolled(seen);
+  }
+
   $("latest").addEventListener("click", () => {
+    if (shown.newer) return newest();
     const unread = firstUnread();
     if (unread && !isInView(unread)) scroll.startAt(withDivider(unread));
     else scroll.follow();
@@ -61,6 +66,7 @@ export function makeLog(actions) {
     if (state.pinned) scroll.follow();
     else scroll.keep();
     place(state, talk);
+    target(state, talk, scroll.center);
     if (isPlaced) {
       isNews();
       viewed(seen);
@@ -82,13 +88,15 @@ export function makeLog(actions) {
   /** Shows the first new message where the reader left, unless they follow what arrives. */
   function place(state, talk) {
     const isLeft = !isPlaced || talk.mark !== mark || !state.visible;
-    isPlaced = talk.loaded && (isPlaced || hasFirstNew(talk));
+    const isLinked = talk.newer || state.target?.key === talk.key;
+    isPlaced = talk.loaded && (isPlaced || isLinked || hasFirstNew(talk));
     if (!talk.loaded) seen = { ...seen, inView: 0 };
     else if (!isPlaced) older();
     if (!isPlaced) return;
     const divider = list.querySelector(".divider.new");
     if (divider || talk.mark === null) mark = talk.mark;
-    if (isLeft && divider && scroll.follows() && talk.unread > 0) scroll.startAt(divider);
+    if (isLeft && !isLinked && divider && scroll.follows() && talk.unread > 0)
+      scroll.startAt(divider);
   }
 
   /** Updates what is in view, and returns whether that is something new. */
@@ -118,8 +126,8 @@ export function makeLog(actions) {
 
   const isInView = (row) => Number(row.dataset.seq) <= seen.inView;
 
-  function drawLatest({ unread }) {
-    $("latest").hidden = seen.pinned || (unread === 0 && !seen.isFar);
+  function drawLatest({ unread, newer }) {
+    $("latest").hidden = !newer && (seen.pinned || (unread === 0 && !seen.isFar));
     setText($("latest"), latestLine(unread));
   }
 

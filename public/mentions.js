@@ -1,4 +1,4 @@
-// Finds `@name` in a text, for names that are known.
+// Mentions: `@name` in a text.
 
 const WORD = /[\p{L}\p{N}_]/u;
 
@@ -23,3 +23,19 @@ export function makeMentionFinder(names, own) {
     return null;
   };
 }
+
+/** Whether `text` mentions one of `names`, in any case of letters. */
+export function mentions(text, names) {
+  const plain = text.toLowerCase();
+  return names.some((name) => {
+    const wanted = `@${name.toLowerCase()}`;
+    for (let at = plain.indexOf(wanted); at >= 0; at = plain.indexOf(wanted, at + 1)) {
+      if (stands(plain.slice(0, at), plain.slice(at + wanted.length))) return true;
+    }
+    return false;
+  });
+}
+
+/** Neither an address (`me@ann`) nor the beginning of a longer name (`@anna`, `@ann-marie`). */
+const stands = (before, after) =>
+  !/[\p{L}\p{N}]$/u.test(before) && !/^[-_.]?[\p{L}\p{N}\p{M}]/u.test(after);

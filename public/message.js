@@ -12,7 +12,7 @@ export function messageRow({ message, own }) {
   const avatar = element("span");
   avatar.setAttribute("aria-hidden", "true");
   const by = element("p", { className: "by" });
-  by.append(element("bdi", { className: "author" }), " ", element("time"));
+  by.append(element("bdi", { className: "author" }), " ", linkElement());
   const bubble = element("div", { className: "bubble" }, element("div"), element("div"));
   const beside = element("div", { className: "beside" });
   const line = element("div", { className: "line" }, bubble, beside);
@@ -22,6 +22,9 @@ export function messageRow({ message, own }) {
   row.dataset.author = author;
   return row;
 }
+
+/** The time, as a link to the message (see target.js). The Tab key passes it: there may be many. */
+const linkElement = () => element("a", { className: "when", tabIndex: -1 }, element("time"));
 
 /**
  * `actions` are `retry(entry)`, `discard(entry)`, `edit(message, text)` and `remove(message)`;

@@ -20,8 +20,12 @@ export function makeReader({ state, ask }) {
   function see(talk, seq) {
     const read = talk.read ?? 0;
     if (!talk.loaded || talk.lastOfOthers <= read || seq <= read) return;
-    const below = messages(talk).filter((it) => it.seq > seq && isOfOthers(it, talk)).length;
-    Object.assign(talk, { read: below === 0 ? talk.last : seq, unread: below });
+    const others = messages(talk).filter((it) => isOfOthers(it, talk));
+    const below = others.filter((it) => it.seq > seq).length;
+    // A window before the end says nothing of what follows it.
+    const seen = others.filter((it) => it.seq > read && it.seq <= seq).length;
+    const unread = talk.newer ? Math.max(0, talk.unread - seen) : below;
+    Object.assign(talk, { read: unread === 0 ? talk.last : seq, unread });
     due.add(talk);
   }
 

@@ -1,5 +1,6 @@
 // Requests about rooms: join, leave, mute, invite, kick.
 
+import { nameOf } from "./names.js";
 import * as model from "./state.js";
 import { refusal, roleName } from "./words.js";
 
@@ -8,12 +9,11 @@ import { refusal, roleName } from "./words.js";
  */
 export function makeRooms({ state, ask, outbox, notice }) {
   /** Joins a room; returns its key, or the problem as a text. */
-  async function join(text) {
-    const name = text.trim().replace(/^#/, "");
-    const key = model.roomKey(name);
-    if (isIn(key)) return { key };
+  async function join(name) {
+    if (isIn(model.roomKey(name))) return { key: model.roomKey(name) };
     const answer = await ask("join", { room: name });
     if (!answer.ok) return { problem: problemText(answer) };
+    const key = model.roomKey(answer.room); // as the server writes the name
     entered(key, answer);
     return { key };
   }
@@ -89,9 +89,10 @@ export function makeRooms({ state, ask, outbox, notice }) {
   function changed({ room, role, by }, before) {
     if (role === null) outbox.drop(model.roomKey(room));
     if (!by || by === state.user || role === before) return;
-    if (role === null) notice(`${by} has removed you from ${room}.`);
-    else if (before === null) notice(`${by} has invited you to ${room}.`);
-    else notice(`${by} has made you ${roleName(role)} in ${room}.`);
+    const name = nameOf(by);
+    if (role === null) notice(`${name} has removed you from ${room}.`);
+    else if (before === null) notice(`${name} has invited you to ${room}.`);
+    else notice(`${name} has made you ${roleName(role)} in ${room}.`);
   }
 
   return { join, leave, rejoin, closeLeftRooms, mute, invite, kick, changed };

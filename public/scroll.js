@@ -9,16 +9,17 @@ const END_SLACK_PX = 48;
 const MARGIN_PX = 8;
 
 /**
- * `list` has the rows of `log`; `moved()` is called when the user scrolls, after a shift, and never
+ * `list` has the rows of `log`; `hasEnd()` says whether the last of them is the end of the
+ * conversation, which is followed; `moved()` is called when the user scrolls, after a shift, and never
  * within a call of the functions that are returned.
  */
-export function makeScroll(log, list, moved) {
+export function makeScroll(log, list, moved, hasEnd) {
   let follows = true;
   let top = 0; // `scrollTop` as it is known here
   let anchor = null; // the first message in view, and its distance from the top of the view
 
   const endTop = () => log.scrollHeight - log.clientHeight;
-  const isAtEnd = () => endTop() - log.scrollTop < END_SLACK_PX;
+  const isAtEnd = () => hasEnd() && endTop() - log.scrollTop < END_SLACK_PX;
 
   log.addEventListener("scroll", () => {
     const isUp = log.scrollTop < top - 1;
@@ -49,15 +50,22 @@ export function makeScroll(log, list, moved) {
 
   /** Restores the position after the layout has changed. */
   function keep() {
+    if (!hasEnd()) follows = false;
     if (follows) follow();
     else if (anchor?.row.isConnected) scrollTo(anchor.row.offsetTop - anchor.distance);
   }
 
   /** Puts `row` at the top of the view, unless all that follows it is in view at the end. */
   function startAt(row) {
-    if (endTop() <= row.offsetTop - MARGIN_PX) return follow();
+    if (hasEnd() && endTop() <= row.offsetTop - MARGIN_PX) return follow();
     follows = false;
     scrollTo(row.offsetTop - MARGIN_PX);
+  }
+
+  /** Puts `row` in the middle of the view. */
+  function center(row) {
+    follows = false;
+    scrollTo(row.offsetTop - (log.clientHeight - row.offsetHeight) / 2);
   }
 
   function takeAnchor() {
@@ -98,6 +106,7 @@ export function makeScroll(log, list, moved) {
     follow,
     keep,
     startAt,
+    center,
     lastInView,
     follows: () => follows,
     isFar: () => endTop() - log.scrollTop > log.clientHeight,

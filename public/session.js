@@ -3,6 +3,7 @@
 
 import { newId } from "./id.js";
 import { conversation, directKey, newState, roomKey } from "./state.js";
+import { read, readJson, write } from "./storage.js";
 
 const TAB = "roomcast";
 const DEVICE = "roomcast-device";
@@ -10,7 +11,7 @@ const DEVICE = "roomcast-device";
 /** The stored state, with the unsent messages. */
 export function recall() {
   const state = newState();
-  const { user = null, open, epoch = null, rooms = {}, directs = {}, unsent = [] } = parsed();
+  const { user = null, open, epoch = null, rooms = {}, directs = {}, unsent = [] } = stored();
   if (user === null) return { state, unsent: [] };
   for (const [name, place] of Object.entries(rooms)) {
     // A member, until the server says otherwise.
@@ -47,28 +48,4 @@ export function deviceId() {
   return made;
 }
 
-function parsed() {
-  try {
-    return JSON.parse(read("sessionStorage", TAB)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-// A browser without storage still works; it only loses the state on reload.
-function read(storage, key) {
-  try {
-    return window[storage].getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-function write(storage, key, text) {
-  try {
-    if (text === null) window[storage].removeItem(key);
-    else window[storage].setItem(key, text);
-  } catch {
-    return;
-  }
-}
+const stored = () => readJson("sessionStorage", TAB) ?? {};

@@ -1,8 +1,9 @@
 // The state of the page and its queries, without DOM, network or clock.
 //
-// A conversation keeps a window of its log, sorted by `seq` and without gaps. `last` is the newest
-// `seq` received, and is sent to the server as `since`; `read` and `unread` come from the server
-// and are updated by events.
+// A conversation keeps a window of its log, sorted by `seq` and without gaps. It reaches to the end
+// of the log, unless `newer` says that it is somewhere before. `last` is the newest `seq` received,
+// and is sent to the server as `since`; `read` and `unread` come from the server and are updated by
+// events.
 
 import { authorOf, fold, isMessage, messageAt, messages, newLog } from "./entries.js";
 
@@ -28,6 +29,7 @@ export function newState() {
     kept: false, // the messages are those that this browser kept
     notice: null, // a text that belongs to no control
     open: roomKey(LOBBY),
+    target: null, // the message that the address names: {key, seq}
     visible: true, // the page is visible
     pinned: true, // the log follows its end
     inView: 0, // the newest message of the open conversation that has been in view
@@ -57,6 +59,7 @@ function newConversation(key) {
     mark: null, // where the line "New" is drawn
     loaded: false, // the newest page is loaded
     more: true, // the server has older entries
+    newer: false, // the server has newer entries than the window
     loading: null, // the running fetch
     filledGap: null, // the last gap that was requested
     problem: null, // the refusal of its history
@@ -75,6 +78,12 @@ export function conversation(state, key) {
 }
 
 export const opened = (state) => conversation(state, state.open);
+
+/** The open room, or the lobby beside a direct conversation. */
+export function roomBeside(state) {
+  const talk = opened(state);
+  return talk.kind === "room" ? talk : state.conversations.get(roomKey(LOBBY));
+}
 
 /** A conversation as requests name it. */
 export function placeOf({ kind, name }) {
@@ -113,7 +122,7 @@ export function isOnline(state, name) {
 export function isBeingRead(state, talk) {
   if (!state.visible || !state.user) return false;
   if (talk.kind === "inbox") return state.inboxOpen;
-  return talk.key === state.open && state.pinned;
+  return talk.key === state.open && state.pinned && !talk.newer;
 }
 
 /** Adds a live entry. A room that was left meanwhile is not created again. */
@@ -131,7 +140,8 @@ export function addEntry(state, entry) {
 export function addTo(state, talk, entry) {
   const isOlder = talk.loaded && talk.more && entry.seq < (talk.entries[0]?.seq ?? 0);
   if (isOlder && isMessage(entry)) return;
-  take(state, talk, entry);
+  if (isBeyond(talk, entry)) talk.last = Math.max(talk.last, entry.seq);
+  else take(state, talk, entry);
   if (isMessage(entry)) {
     talk.typists.delete(authorOf(entry));
     count(state, talk, entry);
@@ -140,6 +150,9 @@ export function addTo(state, talk, entry) {
   }
   if (talk.key !== state.open || state.pinned) cut(talk);
 }
+
+/** A window before the end does not get what is said at the end: that would leave a gap. */
+const isBeyond = ({ newer, entries }, { seq }) => newer && seq > (entries.at(-1)?.seq ?? 0);
 
 /** Adds a page of `history`; `more` is given when the page starts the window. */
 export function addPage(state, talk, page, more) {
@@ -182,6 +195,7 @@ function cut(talk) {
 export function openConversation(state, key) {
   const left = state.conversations.get(state.open);
   if (left?.unread === 0) left.mark = null;
+  if (left?.newer) unload(left);
   state.open = key;
   Object.assign(state, { pinned: true, inView: 0 });
   const talk = conversation(state, key);
@@ -202,7 +216,8 @@ function defaultConversation(state) {
 
 /** Empties the window, so that its newest page is loaded again. */
 export function unload(talk) {
-  Object.assign(talk, { entries: [], loaded: false, more: true, problem: null, filledGap: null });
+  const empty = { entries: [], loaded: false, more: true, newer: false };
+  Object.assign(talk, { ...empty, problem: null, filledGap: null });
 }
 
 /** Sets the users of a room; the server sends an empty list when there are too many. */

@@ -2,11 +2,16 @@
 
 import { makeComposer } from "./composer.js";
 import { makeDetails } from "./details.js";
+import { makeDirectory } from "./directory.js";
 import { setText } from "./dom.js";
 import { makeInbox } from "./inbox.js";
 import { makeLog } from "./log.js";
+import { makeMembers } from "./members.js";
+import { nameOf } from "./names.js";
 import { makeSidebar } from "./sidebar.js";
 import { isOnline, opened } from "./state.js";
+import { makeSwitcher } from "./switcher.js";
+import { makeTarget } from "./target.js";
 import { closing, keptLine, link, people, presenceLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -24,8 +29,18 @@ export function makeView(actions) {
   };
   const composer = makeComposer({ ...actions, editLast: () => log.editLast() });
   const done = composer.focus;
-  const log = makeLog({ ...actions, done });
-  const drawSidebar = makeSidebar({ ...actions, open });
+  const target = makeTarget(actions);
+  const log = makeLog({ ...actions, done, target });
+  const members = makeMembers({ ...actions, open });
+  const directory = makeDirectory({ ...actions, open, missing: () => $("browse").remove() });
+  const switcher = makeSwitcher({ ...actions, open });
+  const drawSidebar = makeSidebar({
+    ...actions,
+    open,
+    find: switcher.open,
+    browse: directory.open,
+    everyone: members.open,
+  });
   const drawDetails = makeDetails({ ...actions, done });
   const drawInbox = makeInbox(actions);
 
@@ -40,11 +55,13 @@ export function makeView(actions) {
     const talk = opened(state);
     drawHeader(state, talk);
     drawNotice(state);
-    setText($("typing"), typingLine([...talk.typists]));
+    setText($("typing"), typingLine([...talk.typists].map(nameOf)));
     composer.draw(state, talk);
     // What is in view is read, so the counts are drawn after it.
     log.draw(state, talk, outbox.in(talk.key));
     drawSidebar(state);
+    members.draw(state);
+    switcher.draw(state);
     drawDetails(state, talk);
     drawInbox(state);
   }
@@ -53,6 +70,7 @@ export function makeView(actions) {
     const isIn = state.user !== null;
     const wasIn = !$("chat").hidden;
     $("chat").hidden = !isIn;
+    if (!isIn) for (const it of document.querySelectorAll("dialog[open]")) it.close();
     if (isIn) drawChat(state, outbox);
     drawTitle(state);
     if (isIn && !wasIn) composer.focus();
@@ -62,13 +80,15 @@ export function makeView(actions) {
 function drawHeader(state, talk) {
   const isRoom = talk.kind === "room";
   $("title").className = talk.kind;
-  setText($("title"), talk.name);
+  setText($("title"), shownName(talk));
   setText($("subtitle"), isRoom ? roomLine(talk) : personLine(state, talk.name));
   const what = isRoom ? "Room details" : "Conversation details";
   $("details-button").setAttribute("aria-label", what);
   $("status").dataset.link = state.link;
   setText($("status"), link(state.link));
 }
+
+const shownName = ({ kind, name }) => (kind === "direct" ? nameOf(name) : name);
 
 const roomLine = ({ count }) => (count > 0 ? `${people(count)} here` : "");
 
@@ -99,7 +119,7 @@ function drawTitle(state) {
     sum += talk.unread;
     if (talk.key !== state.open) otherUnread += talk.unread;
   }
-  const place = state.user ? `${opened(state).name} · Roomcast` : "Roomcast";
+  const place = state.user ? `${shownName(opened(state))} · Roomcast` : "Roomcast";
   document.title = sum > 0 ? `(${sum}) ${place}` : place;
   $("menu-unread").hidden = otherUnread === 0;
   $("menu").setAttribute(

@@ -119,6 +119,8 @@ export function presenceLine({ online, devices, lastSeen } = {}) {
 }
 
 export const roleName = (role) => ROLES[role]?.[0] ?? role;
+/** A role beside a name; the usual one needs none. */
+export const roleMark = (role) => (role === "member" ? "" : (role ?? ""));
 export const roleLine = (role) => ROLES[role]?.[1] ?? "";
 
 const list = new Intl.ListFormat("en");

@@ -60,7 +60,7 @@ test("a message is formatted, its links are safe, and editing shows its source",
 
   assertOk(await bob.ask("send message", HOSTILE));
   await ann.waitForMessage(HOSTILE);
-  const links = await ann.log.getByRole("link").evaluateAll((all) => all.map((it) => it.href));
+  const links = await ann.log.locator(".bubble a").evaluateAll((all) => all.map((it) => it.href));
   assert.deepEqual(links, ["https://example.org/a_(b)", "https://evil.example/"]);
   assert.equal(await ann.log.locator("img, script").count(), 0);
 });

@@ -29,6 +29,16 @@ for (const [width, height] of [
     await ann.page.getByRole("button", { name: /^Rooms and people/ }).click();
     await fits(ann);
     await ann.saveScreenshot(`narrow-${width}-menu`);
+    await ann.page.getByRole("button", { name: "Go to…" }).click();
+    await ann.page.keyboard.type(room);
+    await ann.page.getByRole("option", { name: room }).waitFor();
+    await fits(ann);
+    await ann.saveScreenshot(`narrow-${width}-switcher`);
+    await ann.page.keyboard.press("Escape");
+    await ann.button("Everyone").click();
+    await ann.page.getByRole("dialog").getByText(ann.name).waitFor();
+    await fits(ann);
+    await ann.page.keyboard.press("Escape");
     await ann.page.getByRole("textbox", { name: "Room name", exact: true }).fill(room);
     await ann.page.getByRole("button", { name: "Join room", exact: true }).click();
     await ann.messageBox.waitFor();

@@ -118,7 +118,7 @@ test("without guests the form asks for a token", async (t) => {
   await ann.tokenBox.fill(await signToken(newest, claims));
   await ann.tokenBox.press("Enter");
   await ann.connected();
-  await ann.page.getByText(claims.name, { exact: true }).waitFor();
+  await ann.waitForText(claims.name);
   assert.equal(await ann.tokenBox.inputValue(), "", "the token stays in the field");
 });
 
