@@ -4,6 +4,7 @@
 //! PostgreSQL for several nodes. `contract` tests all engines against the guarantees.
 
 mod memory;
+mod migrations;
 mod postgres;
 mod sql;
 mod sqlite;

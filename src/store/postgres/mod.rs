@@ -32,13 +32,14 @@ mod tests;
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use rust_embed::Embed;
 use sqlx::{
     ConnectOptions as _, Connection as _,
     migrate::{MigrateError, Migrator},
@@ -63,13 +64,18 @@ use crate::{
         DeviceId, DisplayNames, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, Secret, Seq,
         Space, UserName,
     },
+    store::migrations,
 };
 
 /// The longest wait for a migration, whether this node or another one runs it.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// The versions of the schema.
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/postgres/migrations");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations::embedded::<Files>);
+
+#[derive(Embed)]
+#[folder = "src/store/postgres/migrations"]
+struct Files;
 
 /// Stores in a PostgreSQL database.
 #[derive(Debug)]

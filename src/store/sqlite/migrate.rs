@@ -2,15 +2,23 @@
 //!
 //! The table `_sqlx_migrations` has the versions of a database. The sqlx crate made and filled it
 //! before this engine spoke to SQLite by itself, and it stays the only record: databases of both
-//! are the same. The files are embedded and checksummed by the macro that PostgreSQL's are.
+//! are the same.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use rusqlite::{Connection, TransactionBehavior};
+use rust_embed::Embed;
 use sqlx::migrate::{Migration, Migrator};
 
+use crate::store::migrations;
+
 /// The versions of the schema.
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+pub(super) static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(migrations::embedded::<Files>);
+
+#[derive(Embed)]
+#[folder = "src/store/sqlite/migrations"]
+struct Files;
 
 /// Why a database has no schema that this program knows.
 #[derive(Debug, thiserror::Error)]

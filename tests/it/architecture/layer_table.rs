@@ -101,6 +101,7 @@ pub(super) const LAYERS: [Layer; 18] = [
             "futures_util",
             "parking_lot",
             "rusqlite",
+            "rust_embed",
             "serde_json",
             "sqlx",
             "thiserror",

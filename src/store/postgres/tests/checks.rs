@@ -126,9 +126,7 @@ async fn deleted_messages_of_schema_3_are_counted() {
     let database = TestDatabase::start();
     database.make_schema().await;
     let mut other_connection = database.connect().await;
-    let mut migrator = sqlx::migrate!("src/store/postgres/migrations");
-    migrator.migrations.to_mut().retain(|migration| migration.version <= 3);
-    migrator.run(&mut other_connection).await.unwrap();
+    migrations_until(3).run(&mut other_connection).await.unwrap();
     database.run(EARLIER_ROWS).await;
     let (store, _nodes) = database.open_as_node("first").await;
     earlier_rows_are_migrated(&store).await;

@@ -357,9 +357,7 @@ async fn a_database_of_schema_10_is_migrated() {
     let database = TestDatabase::start();
     database.make_schema().await;
     let mut other_connection = database.connect().await;
-    let mut migrator = sqlx::migrate!("src/store/postgres/migrations");
-    migrator.migrations.to_mut().retain(|migration| migration.version <= 10);
-    migrator.run(&mut other_connection).await.unwrap();
+    migrations_until(10).run(&mut other_connection).await.unwrap();
     let rows = "INSERT INTO conversation (space, kind, one, other, head, messages, members)
             VALUES ('/', 0, 'a', '', 3, 2, 1);
         INSERT INTO member (space, \"user\", conversation, role, joined, read, read_messages, muted)

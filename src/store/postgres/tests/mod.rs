@@ -17,6 +17,13 @@ use crate::store::contract::{
     shared_outbox_contract, store_contract,
 };
 
+/// The schema as it was.
+fn migrations_until(version: i64) -> Migrator {
+    Migrator::with_migrations(
+        MIGRATIONS.iter().filter(|it| it.version <= version).cloned().collect(),
+    )
+}
+
 #[tokio::test]
 async fn postgres_keeps_the_contract() {
     let database = TestDatabase::start();
