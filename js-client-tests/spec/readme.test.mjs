@@ -7,49 +7,86 @@ import { fileURLToPath } from "node:url";
 
 import WebSocket from "ws";
 
-import { startProcess } from "../support/child-process.mjs";
-import { serverForThisFile } from "../support/server.mjs";
-import { once, withTimeout } from "../support/timeouts.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { readLines, startProcess } from "../support/child-process.mjs";
+import { EventQueue } from "../support/event-queue.mjs";
+import { connectWithToken, joinAsUser } from "../support/fixtures.mjs";
+import { freePort } from "../support/free-port.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { once } from "../support/timeouts.mjs";
+import { SECRET } from "../support/tokens.mjs";
 
 const README = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+const OFFICIAL = socketIo("4.8", "websocket");
 
-const server = serverForThisFile();
-
-test("the snippet for the official client works", async (t) => {
-  const snippet = /```js\n([\s\S]*?)```/
-    .exec(README)[1]
-    .replaceAll("http://127.0.0.1:3000", server.url);
+test("the snippet for the official client survives a restart of the server", async (t) => {
+  const settings = { "token.secret": SECRET };
+  const server = await serverForThisTest(t, { settings, port: await freePort() });
+  const bob = await joinAsUser(t, OFFICIAL, server, "bob");
+  const [, snippet] = /```js\n([\s\S]*?)```/.exec(README);
+  assert.ok(snippet.split("\n").length <= 25, "a snippet that people read");
   const program = fileURLToPath(new URL(`./readme-${process.pid}.tmp.mjs`, import.meta.url));
-  await writeFile(program, snippet);
+  await writeFile(program, snippet.replaceAll("http://127.0.0.1:3000", server.url));
   t.after(() => rm(program));
-  const child = startProcess(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
-  t.after(() => child.kill());
-  const sent = new Promise((resolve) => {
-    let text = "";
-    child.stdout.on("data", (bytes) => {
-      text += bytes;
-      if (/ann hello/.test(text) && /stored at 1/.test(text)) resolve();
-    });
-  });
-  await withTimeout("the output of the snippet", sent);
+
+  const ann = run(t, program);
+  await ann.printed.next("1 ann hello");
+  await ann.printed.next("stored at 1");
+  const again = run(t, program);
+  await again.printed.next("the name is taken");
+
+  ann.child.kill("SIGSTOP");
+  await server.exitOn("SIGTERM");
+  await server.start();
+  const back = await connectWithToken(t, OFFICIAL, server, bob.token);
+  assertOk(await back.ask("send message", "while you were away"));
+  ann.child.kill("SIGCONT");
+  await ann.printed.next(`2 ${bob.name} while you were away`);
+  assertOk(await back.ask("send message", "welcome back"));
+  await ann.printed.next(`3 ${bob.name} welcome back`);
+  assert.deepEqual(ann.lines.filter((line) => /^\d/.test(line)).length, 3, "each message once");
 });
 
+/** Starts a program; `printed` has its lines, as events. */
+function run(t, program) {
+  const child = startProcess(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const printed = new EventQueue();
+  const lines = [];
+  readLines(child.stdout, (more) => {
+    lines.push(...more);
+    for (const line of more) printed.put(line);
+  });
+  return { child, printed, lines };
+}
+
 test("the frames for any WebSocket client are answered as shown", async (t) => {
+  const server = await serverForThisTest(t);
   const block = /```text\n([\s\S]*?)```/.exec(README)[1].trim().split("\n");
   const socket = new WebSocket(`${server.url.replace("http", "ws")}/ws`);
   t.after(() => socket.terminate());
   await once(socket, "open");
-  const answers = [];
+  const frames = [];
   socket.on("message", (frame) => {
-    const answer = JSON.parse(frame);
-    if ("ack" in answer) answers.push(answer);
-    socket.emit("answer");
+    frames.push(String(frame));
+    socket.emit("frame");
   });
-  for (const line of block.filter((it) => it.startsWith("> "))) socket.send(line.slice(2));
-  const shown = block.filter((it) => it.startsWith("< ")).map((it) => JSON.parse(it.slice(2)));
-  while (answers.length < shown.length) await once(socket, "answer");
-  for (const [at, answer] of answers.entries()) {
-    assert.deepEqual(Object.keys(answer), Object.keys(shown[at]));
-    assert.equal(answer.ok, true);
+  for (const line of block) {
+    const shown = line.slice(2);
+    if (line.startsWith("> ")) {
+      socket.send(shown);
+    } else {
+      while (frames.length === 0) await once(socket, "frame");
+      assert.match(frames.shift(), asShown(shown));
+    }
   }
 });
+
+/** A frame in which `…` stands for anything, and a `seq` for any other. */
+function asShown(text) {
+  const parts = text
+    .split(/…|(?<="seq":)\d+/)
+    .map((part) => part.replace(/[{}[\]().?*+^$|\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`);
+}
