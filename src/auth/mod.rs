@@ -1,5 +1,6 @@
 //! Authentication: keys, and the tokens that they sign.
 
+mod admin_password;
 mod api_keys;
 mod jwks;
 mod jwks_url;
@@ -10,6 +11,7 @@ mod test_support;
 mod token_error;
 mod tokens;
 
+pub use admin_password::{AdminPassword, InvalidPasswordHash, PasswordHash};
 pub use api_keys::{ApiKeyHash, HashedApiKeys, new_api_key};
 pub use jsonwebtoken::Algorithm;
 pub use jwks::JwksSource;

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use self::{claims::Signer, parts::TokenParts};
 use super::{
-    Key, Keys, TokenError,
+    AdminPassword, Key, Keys, PasswordHash, TokenError,
     jwks::{JwksSource, RefreshMode},
 };
 use crate::{
@@ -49,6 +49,7 @@ type Sources = Arc<[Arc<JwksSource>]>;
 #[derive(Clone)]
 pub struct KeyTokens {
     signing: EncodingKey,
+    secret: Secret,
     own: Key,
     /// The keys of other issuers that do not change by themselves.
     fixed: Replaceable<Vec<Key>>,
@@ -69,6 +70,7 @@ impl KeyTokens {
     pub fn new(secret: &Secret, clock: Arc<dyn Clock>) -> Self {
         Self {
             signing: EncodingKey::from_secret(secret.expose()),
+            secret: secret.clone(),
             own: Key::own(secret),
             fixed: Replaceable::default(),
             sources: Arc::new(watch::Sender::new(Arc::default())),
@@ -83,6 +85,11 @@ impl KeyTokens {
         let Keys { fixed, sources } = others;
         let sources = Arc::new(watch::Sender::new(sources.into()));
         Self { fixed: Replaceable::new(fixed), sources, rules: Arc::new(rules), ..self }
+    }
+
+    /// The user of the Admin UI with this name and password, whose sessions the server's own key signs.
+    pub fn admin(&self, username: &str, hash: PasswordHash) -> AdminPassword {
+        AdminPassword::new(username, hash, &self.secret, Arc::clone(&self.clock))
     }
 
     /// Replaces the keys of other issuers. A set that is fetched already stays. Connections live until

@@ -2,6 +2,7 @@
 //!
 //! An engine implements one of these. Only `app` names engines.
 
+mod admin_access;
 mod api_keys;
 mod backend;
 mod bus;
@@ -21,6 +22,7 @@ mod transfers;
 mod users;
 mod webhooks;
 
+pub use admin_access::AdminAccess;
 pub use api_keys::{ApiKey, ApiKeys, NoApiKeys};
 pub use backend::{
     AcceptedConnection, AcceptedRequest, Action, Backend, BackendAnswer, BackendFailure, Caller,

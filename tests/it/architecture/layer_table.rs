@@ -159,8 +159,10 @@ pub(super) const LAYERS: [Layer; 18] = [
         crates: &[
             "async_trait",
             "base64",
+            "bcrypt",
             "futures_util",
             "getrandom",
+            "hmac",
             "http",
             "http_body_util",
             "jsonwebtoken",
