@@ -165,6 +165,23 @@ impl Chat {
         Ok(Some(stored))
     }
 
+    /// Changes the memberships of several users in a room, each with its own outcome.
+    pub(super) async fn change_members(
+        &self,
+        (space, room): (&Space, &RoomName),
+        users: Vec<UserName>,
+        what: MemberChange,
+    ) -> Vec<Result<ActionResult, Rejection>> {
+        let connection = ConnectionId::NONE;
+        let actor = Actor { space, user: None, guest_session: None, connection };
+        let (mut begun, mut results) = (Vec::new(), Vec::with_capacity(users.len()));
+        for user in users {
+            begun.push(self.begin_change(&actor, Some(user), room, what).await);
+        }
+        finish_all(&mut begun, &mut results).await;
+        results
+    }
+
     /// Rejects a user who has never connected.
     pub(super) async fn check_known(
         &self,

@@ -9,8 +9,8 @@ use super::{
     fault::unavailable,
     hub::ConnectionsOutcome,
     ports::{
-        ConnectionsRequest, FirstConnections, MemberRow, OpenConnection, Page, PageLimit,
-        PageRange, RemoteUsers,
+        ConnectionsDetail, ConnectionsRequest, FirstConnections, MemberRow, OpenConnection, Page,
+        PageLimit, PageRange, RemoteUsers,
     },
 };
 use crate::domain::{
@@ -121,12 +121,18 @@ impl Chat {
         range: ListRange<ConnectionAddress>,
     ) -> Result<ConnectionPage, Rejection> {
         let ListRange { after, limit } = range;
-        let request =
-            ConnectionsRequest { space: space.clone(), user, after, count_max: limit + 1 };
+        let detail = ConnectionsDetail::None;
+        let request = ConnectionsRequest {
+            space: space.clone(),
+            user,
+            after,
+            count_max: limit + 1,
+            detail,
+        };
         let peers = self.cluster.serving_peers();
         let ConnectionsOutcome { first, complete } =
             self.hub.connection_pages.list(request, peers).await?;
-        let FirstConnections { connections, total } = first;
+        let FirstConnections { connections, total, nodes: _ } = first;
         let page = ListPage::of(connections, limit, Some(total));
         let users: BTreeSet<_> = page.items.iter().filter_map(|it| it.user.clone()).collect();
         let users: Vec<_> = users.into_iter().collect();

@@ -55,6 +55,8 @@ pub(crate) struct Connections {
     /// The size of `outboxes`, set under its lock.
     count: watch::Sender<usize>,
     next_id: AtomicU64,
+    /// Number of connections since the start, with those that have ended.
+    opened: AtomicU64,
     emitter_rooms: EmitterRooms,
     node: NodeId,
     presence_log: Arc<PresenceLog>,
@@ -71,6 +73,7 @@ impl Connections {
             outboxes: Mutex::default(),
             count: watch::Sender::new(0),
             next_id: AtomicU64::new(1),
+            opened: AtomicU64::new(0),
             emitter_rooms: EmitterRooms::default(),
             node,
             presence_log,
@@ -104,6 +107,7 @@ impl Connections {
         self.metrics.record(MetricEvent::ConnectionOpened(outbox.carrier().wire()));
         let mut outboxes = self.outboxes.lock();
         outboxes.insert(id, Registered { space, outbox, since, user: None });
+        self.opened.fetch_add(1, Ordering::Relaxed);
         self.count.send_replace(outboxes.len());
         drop(outboxes);
         ConnectionRegistration { connections: Arc::clone(self), id }
@@ -117,6 +121,11 @@ impl Connections {
     /// The number of connections.
     pub(crate) fn count(&self) -> usize {
         *self.count.borrow()
+    }
+
+    /// The number of connections since the start, with those that have ended.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// The number of connections by space and carrier, and the bytes that wait for them.

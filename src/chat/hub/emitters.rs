@@ -8,10 +8,13 @@ use super::{
     listeners::Listeners, live_rooms::LiveRooms, slow_readers::close_outboxes,
 };
 use crate::{
-    chat::event::{Delivery, Event},
+    chat::{
+        event::{Delivery, Event},
+        ports::Placing,
+    },
     domain::{
-        CloseReason, CustomEvent, NodeId, PassingDelivery, Place, RoomName, RoomSelector,
-        Selection, Space,
+        CloseReason, ConnectionAddress, CustomEvent, NodeId, PassingDelivery, Place, RoomName,
+        RoomSelector, Selection, Space,
     },
 };
 
@@ -52,6 +55,21 @@ impl Emitters {
         let selected = self.select(who);
         for room in rooms {
             self.connections.leave_emitter_room(&Place::room(&who.space, room), &selected);
+        }
+    }
+
+    /// Puts a connection of this node in a room, or takes it out, as an emitter does.
+    pub(super) fn place(
+        &self,
+        (space, address): (&Space, &ConnectionAddress),
+        room: &RoomName,
+        placing: Placing,
+    ) {
+        let selector = RoomSelector { room: None, connection: Some(address.clone()) };
+        let one = Selection { space: space.clone(), rooms: vec![selector], except: Vec::new() };
+        match placing {
+            Placing::In => self.join(&one, std::slice::from_ref(room)),
+            Placing::Out => self.leave(&one, std::slice::from_ref(room)),
         }
     }
 

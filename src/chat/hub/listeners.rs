@@ -2,7 +2,7 @@
 //! application that pass by in their default room.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -17,7 +17,7 @@ use crate::{
         ports::Outbox,
         publisher::{Publisher, Subscription},
     },
-    domain::{Channel, ConnectionId, PassingDelivery, Place},
+    domain::{Channel, ConnectionId, PassingDelivery, Place, RoomName, Space},
 };
 
 /// The anonymous connections of this node, by their default room.
@@ -67,6 +67,22 @@ impl Listeners {
         let rooms = self.rooms.lock();
         let outboxes = rooms.get(place).into_iter().flat_map(|it| &it.outboxes);
         found.extend(outboxes.map(|(connection, outbox)| (*connection, Arc::clone(outbox))));
+    }
+
+    /// The rooms that these connections listen to.
+    pub(super) fn rooms(
+        &self,
+        space: &Space,
+        connections: &HashSet<ConnectionId>,
+    ) -> Vec<(ConnectionId, RoomName)> {
+        let rooms = self.rooms.lock();
+        let mut found = Vec::new();
+        for (place, listeners) in rooms.iter().filter(|(place, _)| place.space == *space) {
+            let Some(room) = place.conversation.room() else { continue };
+            let here = listeners.outboxes.keys().filter(|it| connections.contains(it));
+            found.extend(here.map(|connection| (*connection, room.clone())));
+        }
+        found
     }
 
     /// Sends an event to the listeners of a room, but not to the connection `except`.

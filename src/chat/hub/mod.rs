@@ -154,8 +154,14 @@ impl Hub {
         ));
         let node = publisher.node().clone();
         let connections = Connections::new(node, Arc::clone(&presence_log), Arc::clone(metrics));
-        let connection_pages = ConnectionPages::new(&connections, &publisher);
         let listeners = Listeners::new(Arc::clone(&publisher));
+        let connection_pages = ConnectionPages::new(
+            Arc::clone(&connections),
+            Arc::clone(&users),
+            Arc::clone(&listeners),
+            Arc::clone(&publisher),
+            Arc::clone(&timers),
+        );
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         let custom_events = CustomEvents::new(
             Arc::clone(&connections),
@@ -319,6 +325,9 @@ impl Hub {
                 let is_here = node == self.publisher.node();
                 let outbox = self.connections.get_in(space, *connection).filter(|_| is_here);
                 close_outboxes(outbox.into_iter().collect(), (*after).into());
+            }
+            ClusterCommand::PlaceConnection { space, address, room, placing } => {
+                self.emitters.place((space, address), room, *placing);
             }
             ClusterCommand::ReplaceDevices { space, user, device, ticket } => {
                 self.users.replace_devices((space, user), device.as_ref(), *ticket);

@@ -12,8 +12,8 @@ use crate::{
     chat::event::Delivery,
     domain::{
         AfterDisconnect, AskAnswer, AskId, Channel, ConnectionAddress, CustomEvent, CustomTarget,
-        DeviceId, DisplayNames, NamedUser, NodeId, PassingDelivery, Place, Retained, Seq, Space,
-        Typing, UserName,
+        DeviceId, DisplayNames, NamedUser, NodeId, PassingDelivery, Place, Retained, RoomName, Seq,
+        Space, Typing, UserName,
     },
 };
 
@@ -269,4 +269,24 @@ pub enum ClusterCommand {
         /// What the client does then.
         after: AfterDisconnect,
     },
+    /// An operator puts one connection in a room, as Redis emitters do, or takes it out.
+    PlaceConnection {
+        /// The space.
+        space: Space,
+        /// The connection.
+        address: ConnectionAddress,
+        /// The room.
+        room: RoomName,
+        /// What happens.
+        placing: Placing,
+    },
+}
+
+/// What happens to a connection and a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// It is in the room from now on.
+    In,
+    /// It is not in the room any more.
+    Out,
 }

@@ -1,9 +1,11 @@
 //! Pages of connections, as nodes ask each other for them.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
-use super::Peer;
-use crate::domain::{ConnectionAddress, Space, UserName};
+use super::{Carrier, Peer};
+use crate::domain::{ConnectionAddress, NodeId, RoomName, Space, UserName};
 
 /// The number of a request for a page of connections, unique on the node that asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +34,20 @@ pub struct ConnectionsRequest {
     pub after: Option<ConnectionAddress>,
     /// The most connections.
     pub count_max: usize,
+    /// What is listed besides.
+    pub detail: ConnectionsDetail,
+}
+
+/// What a page has besides its connections. Nodes of earlier versions reply without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectionsDetail {
+    /// Nothing.
+    #[default]
+    None,
+    /// The rooms of each connection.
+    Rooms,
+    /// These, and what each node says of itself.
+    RoomsAndNodes,
 }
 
 /// The first connections of a request, on one node or on several.
@@ -41,6 +57,8 @@ pub struct FirstConnections {
     pub connections: Vec<OpenConnection>,
     /// Number of all connections in the space, or of those of the user, without regard to `after`.
     pub total: u64,
+    /// What the nodes say of themselves, if the request asks for it.
+    pub nodes: Vec<NodeStats>,
 }
 
 /// An open connection of any node.
@@ -54,4 +72,33 @@ pub struct OpenConnection {
     pub peer: Peer,
     /// When it was admitted.
     pub since: OffsetDateTime,
+    /// Its rooms in their order, if the request asks for them: at most [`ROOMS_LISTED_MAX`].
+    pub rooms: Vec<RoomName>,
+}
+
+/// The most rooms that are listed of a connection.
+pub const ROOMS_LISTED_MAX: usize = 100;
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStats {
+    /// The node.
+    pub node: NodeId,
+    /// The name of its machine.
+    pub host: Box<str>,
+    /// The number of its process.
+    pub process: u32,
+    /// How long it has run.
+    pub uptime: Duration,
+    /// Number of connections since its start, with those that have ended.
+    pub opened: u64,
+    /// Number of open connections.
+    pub connections: Vec<(Space, Carrier, u64)>,
+}
+
+impl NodeStats {
+    /// Number of all open connections.
+    pub fn open(&self) -> u64 {
+        self.connections.iter().map(|(_, _, count)| count).sum()
+    }
 }

@@ -31,10 +31,14 @@ pub use backend::{
     RequestCall,
 };
 pub use bus::{
-    Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent, SettledAsk,
+    Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent, Placing,
+    SettledAsk,
 };
 pub use clock::{Clock, IdSource};
-pub use connections::{ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection};
+pub use connections::{
+    ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId, FirstConnections, NodeStats,
+    OpenConnection, ROOMS_LISTED_MAX,
+};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use draft::{Draft, DraftAct, Outcome, PostedMessage};
 pub use fault::{Fault, with_causes};

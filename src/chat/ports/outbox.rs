@@ -69,7 +69,7 @@ pub struct Peer {
 }
 
 /// What carries a connection. A Socket.IO client that begins with polling may upgrade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Carrier {
     /// Socket.IO over a WebSocket.
     SocketIoWebSocket,
@@ -80,6 +80,15 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// The name in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SocketIoWebSocket => "websocket",
+            Self::SocketIoPolling => "polling",
+            Self::PlainWebSocket => "ws",
+        }
+    }
+
     /// The protocol on it.
     pub fn wire(self) -> Wire {
         match self {

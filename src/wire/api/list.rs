@@ -7,7 +7,7 @@ use crate::{
     chat::{
         ApiQuestion, ApiTopic, ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom,
         ListedUser, RoomDetails,
-        ports::{Carrier, OpenConnection, Peer},
+        ports::{OpenConnection, Peer},
     },
     domain::{DeviceId, Position, UserName},
     wire::{
@@ -259,16 +259,12 @@ impl<'a> From<&'a ListedMember> for MemberData<'a> {
 
 impl<'a> From<&'a OpenConnection> for ConnectionData<'a> {
     fn from(open: &'a OpenConnection) -> Self {
-        let OpenConnection { address: connection, user, peer: Peer { carrier, address }, since } =
-            open;
+        let OpenConnection { address: connection, user, peer, since, rooms: _ } = open;
+        let Peer { carrier, address } = peer;
         Self {
             connection: connection.to_string(),
             user: user.as_ref().map(UserName::as_raw),
-            transport: match carrier {
-                Carrier::SocketIoWebSocket => "websocket",
-                Carrier::SocketIoPolling => "polling",
-                Carrier::PlainWebSocket => "ws",
-            },
+            transport: carrier.as_str(),
             address: address.as_deref(),
             since: Timestamp(*since),
             node: connection.node.as_raw(),

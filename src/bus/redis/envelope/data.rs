@@ -3,16 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, Malformed,
-    denial::DenialPayload,
+    DecodeError,
     entry::PlacePayload,
     values::{self, Text, name, node, position, seq_of},
 };
 use crate::{
-    chat::ports::{self, ClusterEvent},
+    chat::ports::ClusterEvent,
     domain::{
-        self, AfterDisconnect, Channel, ConnectionAddress, DeletedCount, DeviceId, DisplayName,
-        DisplayNames, NamedUser, NodeId, Position, Retained, Seq, Typing, UserName,
+        self, Channel, DeletedCount, DisplayName, DisplayNames, NamedUser, NodeId, Position,
+        Retained, Seq, Typing, UserName,
     },
 };
 
@@ -93,37 +92,6 @@ pub(super) struct ResendRequestPayload<'a> {
     of: Text<'a>,
     from: u64,
     to: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct CommandPayload<'a> {
-    /// `came`, `vouched`, `signed out`, `denied`, `disconnected`, or `closed` for what earlier
-    /// versions of `disconnected` cannot say.
-    #[serde(borrow)]
-    what: Text<'a>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    space: Option<Text<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    user: Option<Text<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    device: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ticket: Option<u64>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    sign_in: Option<Text<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    connection: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reconnect: Option<bool>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    denial: Option<DenialPayload<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct ResentCommandPayload<'a> {
-    pub(super) number: u64,
-    #[serde(borrow)]
-    pub(super) act: CommandPayload<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -268,121 +236,6 @@ impl<'a> ResendRequestPayload<'a> {
         let Self { of, from, to } = self;
         Ok(ClusterEvent::ResendRequest { of: node(&of)?, from, to })
     }
-}
-
-impl<'a> CommandPayload<'a> {
-    pub(super) fn of(act: &'a ports::ClusterCommand) -> Result<Self, Malformed> {
-        let none = |what: &'static str| Self {
-            what: what.into(),
-            space: None,
-            user: None,
-            device: None,
-            ticket: None,
-            sign_in: None,
-            connection: None,
-            reconnect: None,
-            denial: None,
-        };
-        Ok(match act {
-            ports::ClusterCommand::ReplaceDevices { space, user, device, ticket } => Self {
-                space: Some(space.as_raw().into()),
-                user: Some(name(user)),
-                device: device.as_ref().map(|it| it.as_raw().into()),
-                ticket: Some(*ticket),
-                ..none("came")
-            },
-            ports::ClusterCommand::RevokeGuestNames { space, user } => Self {
-                space: Some(space.as_raw().into()),
-                user: Some(name(user)),
-                ..none("vouched")
-            },
-            ports::ClusterCommand::DisconnectUser { space, user, device, after } => {
-                let base = match (device, after) {
-                    (None, AfterDisconnect::StayAway) => none("disconnected"),
-                    _ => Self { reconnect: reconnect(*after), ..none("closed") },
-                };
-                Self {
-                    space: Some(space.as_raw().into()),
-                    user: Some(name(user)),
-                    device: device.as_ref().map(|it| it.as_raw().into()),
-                    ..base
-                }
-            }
-            ports::ClusterCommand::DisconnectConnection { space, address, after } => {
-                let base = match after {
-                    AfterDisconnect::StayAway => none("disconnected"),
-                    AfterDisconnect::Reconnect => {
-                        Self { reconnect: reconnect(*after), ..none("closed") }
-                    }
-                };
-                Self {
-                    space: Some(space.as_raw().into()),
-                    connection: Some(address.to_string().into()),
-                    ..base
-                }
-            }
-            ports::ClusterCommand::ChangeDenials { number, change } => {
-                let denial = DenialPayload::of(*number, change)?;
-                // Earlier versions know this kind, and end the sign-in.
-                let sign_in = denial.ended_sign_in();
-                let what = if sign_in.is_some() { "signed out" } else { "denied" };
-                Self { sign_in, denial: Some(denial), ..none(what) }
-            }
-        })
-    }
-
-    pub(super) fn parse(self) -> Result<ports::ClusterCommand, DecodeError> {
-        let Self { what, space, user, device, ticket, sign_in: _, connection, reconnect, denial } =
-            self;
-        let device = || {
-            let device = device.as_ref().map(|it| DeviceId::parse(it)).transpose();
-            device.ok().ok_or(Malformed::Value("device"))
-        };
-        let who = || -> Result<_, Malformed> {
-            let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
-            Ok((values::space(space)?, values::user(user)?))
-        };
-        match &*what {
-            "came" => {
-                let (space, user) = who()?;
-                let device = device()?;
-                let ticket = ticket.ok_or(Malformed::Form)?;
-                Ok(ports::ClusterCommand::ReplaceDevices { space, user, device, ticket })
-            }
-            "vouched" => {
-                let (space, user) = who()?;
-                Ok(ports::ClusterCommand::RevokeGuestNames { space, user })
-            }
-            "disconnected" | "closed" => {
-                let after = match reconnect {
-                    Some(true) => AfterDisconnect::Reconnect,
-                    Some(false) | None => AfterDisconnect::StayAway,
-                };
-                if let Some(address) = &connection {
-                    let space = values::space(space.as_ref().ok_or(Malformed::Form)?)?;
-                    let address = ConnectionAddress::parse(address).ok();
-                    let address = address.ok_or(Malformed::Value("connection"))?;
-                    let command =
-                        ports::ClusterCommand::DisconnectConnection { space, address, after };
-                    return Ok(command);
-                }
-                let (space, user) = who()?;
-                let device = device()?;
-                Ok(ports::ClusterCommand::DisconnectUser { space, user, device, after })
-            }
-            "signed out" | "denied" => {
-                // An earlier version did not store the end of a sign-in.
-                let (number, change) = denial.ok_or(DecodeError::Unknown)?.parse()?;
-                Ok(ports::ClusterCommand::ChangeDenials { number, change })
-            }
-            _ => Err(DecodeError::Unknown),
-        }
-    }
-}
-
-/// Written only where it is so.
-fn reconnect(after: AfterDisconnect) -> Option<bool> {
-    (after == AfterDisconnect::Reconnect).then_some(true)
 }
 
 impl HeartbeatPayload {

@@ -21,6 +21,7 @@
 
 mod ask;
 mod claims;
+mod command;
 mod connections;
 mod data;
 mod denial;
@@ -45,11 +46,11 @@ use crate::{
 
 use self::{
     ask::{AskReplyPayload, AskedPayload},
+    command::{CommandPayload, ResentCommandPayload},
     connections::{ConnectionsReplyPayload, ConnectionsRequestPayload},
     data::{
-        CommandPayload, HeartbeatPayload, MembershipChangedPayload, PresencePayload, ReadPayload,
-        ResendRequestPayload, ResentCommandPayload, RosterPayload, RosterRequestPayload,
-        TrimmedPayload, TypingPayload,
+        HeartbeatPayload, MembershipChangedPayload, PresencePayload, ReadPayload,
+        ResendRequestPayload, RosterPayload, RosterRequestPayload, TrimmedPayload, TypingPayload,
     },
     entry::{CustomEventPayload, EntryPayload, PlacePayload},
     transfers::{SessionClaimPayload, SessionReplyPayload},

@@ -5,25 +5,31 @@
 //!
 //! The lock of the table is held for single changes only; no other is taken meanwhile.
 
+mod details;
 #[cfg(test)]
 mod tests;
 
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
-use super::connections::{Connections, ListedConnection};
+use super::{
+    connections::{Connections, ListedConnection},
+    listeners::Listeners,
+    online_users::OnlineUsers,
+    timers::Timers,
+};
 use crate::{
     chat::{
         ports::{
-            ClusterEvent, ConnectionsRequest, ConnectionsRequestId, FirstConnections,
-            OpenConnection,
+            ClusterEvent, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId,
+            FirstConnections, NodeStats, OpenConnection,
         },
         publisher::Publisher,
     },
@@ -40,7 +46,12 @@ const REPLY_CONNECTIONS_MAX: usize = 10_000;
 /// See the module.
 pub(crate) struct ConnectionPages {
     connections: Arc<Connections>,
+    users: Arc<OnlineUsers>,
+    listeners: Arc<Listeners>,
     publisher: Arc<Publisher>,
+    timers: Arc<Timers>,
+    /// The name of this machine, once it is known.
+    host: OnceLock<Box<str>>,
     table: Mutex<Table>,
 }
 
@@ -66,6 +77,7 @@ struct Page {
     waiting: BTreeSet<NodeId>,
     first: BTreeMap<ConnectionAddress, OpenConnection>,
     total: u64,
+    nodes: Vec<NodeStats>,
     count_max: usize,
     /// Notified when all nodes have replied.
     done: Arc<Notify>,
@@ -79,9 +91,20 @@ struct PendingPage<'a> {
 }
 
 impl ConnectionPages {
-    pub(super) fn new(connections: &Arc<Connections>, publisher: &Arc<Publisher>) -> Self {
-        let (connections, publisher) = (Arc::clone(connections), Arc::clone(publisher));
-        Self { connections, publisher, table: Mutex::default() }
+    pub(super) fn new(
+        connections: Arc<Connections>,
+        users: Arc<OnlineUsers>,
+        listeners: Arc<Listeners>,
+        publisher: Arc<Publisher>,
+        timers: Arc<Timers>,
+    ) -> Self {
+        let (host, table) = (OnceLock::new(), Mutex::default());
+        Self { connections, users, listeners, publisher, timers, host, table }
+    }
+
+    /// Names the machine. The first name is kept.
+    pub(crate) fn set_host(&self, host: &str) {
+        self.host.get_or_init(|| host.into());
     }
 
     /// The first connections of this node and of `peers`, the other nodes. Waits for them for
@@ -140,7 +163,7 @@ impl ConnectionPages {
     }
 
     fn first_here(&self, request: &ConnectionsRequest) -> FirstConnections {
-        let ConnectionsRequest { space, user, after, count_max } = request;
+        let ConnectionsRequest { space, user, after, count_max, detail } = request;
         let node = self.publisher.node();
         let count_max = (*count_max).min(REPLY_CONNECTIONS_MAX);
         let (after, count_max) = match after {
@@ -157,9 +180,17 @@ impl ConnectionPages {
             user,
             peer: outbox.peer(),
             since,
+            rooms: Vec::new(),
         };
-        let connections = listed.into_iter().map(open).collect();
-        FirstConnections { connections, total: total as u64 }
+        let mut connections: Vec<_> = listed.into_iter().map(open).collect();
+        if *detail != ConnectionsDetail::None {
+            self.add_rooms(space, &mut connections);
+        }
+        let nodes = match detail {
+            ConnectionsDetail::RoomsAndNodes => vec![self.stats()],
+            ConnectionsDetail::Rooms | ConnectionsDetail::None => Vec::new(),
+        };
+        FirstConnections { connections, total: total as u64, nodes }
     }
 
     fn begin(&self, page: Page) -> Result<PendingPage<'_>, Rejection> {
@@ -179,7 +210,8 @@ impl ConnectionPages {
 impl Page {
     fn new(peers: Vec<NodeId>, count_max: usize) -> Self {
         let (waiting, done) = (peers.into_iter().collect(), Arc::new(Notify::new()));
-        Self { waiting, first: BTreeMap::new(), total: 0, count_max, done }
+        let (first, nodes) = (BTreeMap::new(), Vec::new());
+        Self { waiting, first, total: 0, nodes, count_max, done }
     }
 
     /// Records a reply, unless it arrives again.
@@ -194,7 +226,8 @@ impl Page {
     }
 
     fn add(&mut self, first: FirstConnections) {
-        let FirstConnections { connections, total } = first;
+        let FirstConnections { connections, total, nodes } = first;
+        self.nodes.extend(nodes);
         self.total = self.total.saturating_add(total);
         self.first.extend(connections.into_iter().map(|it| (it.address.clone(), it)));
         while self.first.len() > self.count_max {
@@ -206,9 +239,10 @@ impl Page {
 impl PendingPage<'_> {
     fn finish(self) -> ConnectionsOutcome {
         let page = self.pages.table.lock().pages.remove(&self.id);
-        let Page { waiting, first, total, count_max: _, done: _ } =
+        let Page { waiting, first, total, nodes, count_max: _, done: _ } =
             page.expect("only this and the drop remove it");
-        let first = FirstConnections { connections: first.into_values().collect(), total };
+        let connections = first.into_values().collect();
+        let first = FirstConnections { connections, total, nodes };
         ConnectionsOutcome { first, complete: waiting.is_empty() }
     }
 }

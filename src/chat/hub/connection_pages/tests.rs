@@ -9,9 +9,10 @@ use super::*;
 use crate::{
     chat::{
         hub::{ConnectionRegistration, Hub},
+        ports::{ClusterCommand, Placing},
         test_support::{RecordingOutbox, publisher},
     },
-    domain::{Limits, Space, UserName},
+    domain::{Limits, RoomName, Space, UserName},
 };
 
 fn node(name: &str) -> NodeId {
@@ -21,7 +22,8 @@ fn node(name: &str) -> NodeId {
 /// So many of all connections after one.
 fn request(after: Option<&str>, count_max: usize) -> ConnectionsRequest {
     let after = after.map(|it| ConnectionAddress::parse(it).unwrap());
-    ConnectionsRequest { space: Space::root(), user: None, after, count_max }
+    let detail = ConnectionsDetail::None;
+    ConnectionsRequest { space: Space::root(), user: None, after, count_max, detail }
 }
 
 fn addresses(first: &FirstConnections) -> Vec<String> {
@@ -59,7 +61,8 @@ impl Fixture {
             let address = ConnectionAddress { node, connection };
             OpenConnection { address, ..template.clone() }
         };
-        let first = FirstConnections { connections: (1..=count).map(open).collect(), total: count };
+        let connections = (1..=count).map(open).collect();
+        let first = FirstConnections { connections, total: count, nodes: Vec::new() };
         let (to, request) = (node("alone"), ConnectionsRequestId::from_raw(request));
         self.hub.connection_pages.record(&node(from), (&to, request), first);
     }
@@ -86,6 +89,34 @@ fn a_node_lists_its_own_connections_after_the_cursor() {
     let anns = fixture.here(&anns);
     assert_eq!((addresses(&anns), anns.total), (vec!["alone.c1".to_owned()], 1));
     assert_eq!(fixture.connections.len(), 3);
+}
+
+#[test]
+fn a_detailed_page_has_rooms_and_the_node() {
+    let fixture = Fixture::new(2);
+    fixture.hub.connection_pages.set_host("vm");
+    let place = |placing| {
+        let address = ConnectionAddress::parse("alone.c2").unwrap();
+        let (space, room) = (Space::root(), RoomName::parse("news").unwrap());
+        let command = ClusterCommand::PlaceConnection { space, address, room, placing };
+        fixture.hub.apply_command(&command, OffsetDateTime::UNIX_EPOCH);
+    };
+    let page = |detail| fixture.here(&ConnectionsRequest { detail, ..request(None, 9) });
+    let rooms = |first: &FirstConnections| -> Vec<Vec<String>> {
+        let names =
+            |it: &OpenConnection| it.rooms.iter().map(|it| it.as_raw().to_owned()).collect();
+        first.connections.iter().map(names).collect()
+    };
+    place(Placing::In);
+    let first = page(ConnectionsDetail::RoomsAndNodes);
+    assert_eq!(rooms(&first), [vec![], vec!["news".to_owned()]]);
+    let [stats] = &*first.nodes else { panic!("{first:?}") };
+    assert_eq!((stats.node.as_raw(), &*stats.host, stats.opened), ("alone", "vm", 2));
+    assert_eq!(stats.open(), 2);
+    assert!(page(ConnectionsDetail::Rooms).nodes.is_empty());
+    assert_eq!(rooms(&page(ConnectionsDetail::None)), [vec![String::new(); 0], vec![]]);
+    place(Placing::Out);
+    assert_eq!(rooms(&page(ConnectionsDetail::Rooms)), [vec![String::new(); 0], vec![]]);
 }
 
 #[tokio::test(start_paused = true)]

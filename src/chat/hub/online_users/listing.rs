@@ -1,9 +1,11 @@
 //! Pages of the users that are connected to this node.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::{OnlineUsers, user::OnlineUser};
 use crate::{
     chat::hub::least::least,
-    domain::{DeviceSet, Space, UserName},
+    domain::{ConnectionId, DeviceSet, RoomName, Space, UserName},
 };
 
 impl OnlineUsers {
@@ -31,5 +33,20 @@ impl OnlineUsers {
         let devices = |user: &UserName| state.get(space, user).map(OnlineUser::devices);
         let page = page.into_iter().filter_map(|user| Some((user.clone(), devices(user)?)));
         (page.collect(), online().count())
+    }
+
+    /// The rooms that connections of users are attached to.
+    pub(in crate::chat::hub) fn rooms<'a>(
+        &self,
+        space: &Space,
+        connections: impl Iterator<Item = (ConnectionId, &'a UserName)>,
+    ) -> HashMap<ConnectionId, BTreeSet<RoomName>> {
+        let state = self.lock();
+        let rooms = |(connection, user): (_, &UserName)| {
+            let attached = state.get(space, user)?.connections.get(&connection)?;
+            let rooms = attached.rooms.iter().map(|(room, _)| room.clone()).collect();
+            Some((connection, rooms))
+        };
+        connections.filter_map(rooms).collect()
     }
 }

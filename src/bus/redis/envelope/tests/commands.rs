@@ -98,7 +98,24 @@ fn disconnects() -> Vec<Example> {
             "act",
             r#"{"what":"closed","space":"/","connection":"n1.c1a","reconnect":true}"#,
         ),
+        (
+            placed(ports::Placing::In),
+            "act",
+            r#"{"what":"placed","space":"/","connection":"n1.c1a","room":"news"}"#,
+        ),
+        (
+            placed(ports::Placing::Out),
+            "act",
+            r#"{"what":"removed","space":"/","connection":"n1.c1a","room":"news"}"#,
+        ),
     ]
+}
+
+fn placed(placing: ports::Placing) -> ClusterEvent {
+    let address = ConnectionAddress::parse("n1.c1a").unwrap();
+    let room = RoomName::parse("news").unwrap();
+    let space = Space::root();
+    ClusterEvent::Command(ports::ClusterCommand::PlaceConnection { space, address, room, placing })
 }
 
 fn denials() -> Vec<Example> {

@@ -2,25 +2,26 @@
 
 use super::*;
 use crate::chat::ports::{
-    Carrier, ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection, Peer,
+    Carrier, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId, FirstConnections,
+    NodeStats, OpenConnection, Peer,
 };
 
 /// Requests and replies.
 pub(super) fn examples() -> Vec<Example> {
     let id = ConnectionsRequestId::from_raw(9);
     let address = |raw| ConnectionAddress::parse(raw).unwrap();
-    let request = |user, after| {
+    let detailed = |user, after, detail| {
         let space = Space::from_raw("/shop");
-        ClusterEvent::ConnectionsRequest(
-            id,
-            ConnectionsRequest { space, user, after, count_max: 101 },
-        )
+        let request = ConnectionsRequest { space, user, after, count_max: 101, detail };
+        ClusterEvent::ConnectionsRequest(id, request)
     };
+    let request = |user, after| detailed(user, after, ConnectionsDetail::None);
     let open = |connection, carrier| OpenConnection {
         address: address(connection),
         user: None,
         peer: Peer { carrier, address: None },
         since: at(1_700_000_000_123),
+        rooms: Vec::new(),
     };
     let ann = OpenConnection {
         user: Some(user("ann")),
@@ -29,16 +30,44 @@ pub(super) fn examples() -> Vec<Example> {
     };
     let polling = open("n1.c1b", Carrier::SocketIoPolling);
     let upgraded = open("n1.c1c", Carrier::SocketIoWebSocket);
-    let reply = |connections, total| {
-        let (to, first) = (NodeId::from_raw("n2"), FirstConnections { connections, total });
+    let in_rooms = OpenConnection {
+        rooms: ["a", "b"].map(|it| RoomName::parse(it).unwrap()).to_vec(),
+        ..open("n1.c1d", Carrier::SocketIoPolling)
+    };
+    let stats = NodeStats {
+        node: NodeId::from_raw("n1"),
+        host: "vm".into(),
+        process: 7,
+        uptime: std::time::Duration::from_millis(1500),
+        opened: 9,
+        connections: vec![(Space::root(), Carrier::PlainWebSocket, 2)],
+    };
+    let reply_of = |connections, total, nodes| {
+        let (to, first) = (NodeId::from_raw("n2"), FirstConnections { connections, total, nodes });
         ClusterEvent::ConnectionsReply { to, request: id, first }
     };
+    let reply = |connections, total| reply_of(connections, total, Vec::new());
     vec![
         (request(None, None), "connections", r#"{"id":9,"space":"/shop","max":101}"#),
         (
             request(Some(user("ann")), Some(address("n1.c1a"))),
             "connections",
             r#"{"id":9,"space":"/shop","user":"ann","after":"n1.c1a","max":101}"#,
+        ),
+        (
+            detailed(None, None, ConnectionsDetail::Rooms),
+            "connections",
+            r#"{"id":9,"space":"/shop","max":101,"detail":"rooms"}"#,
+        ),
+        (
+            detailed(None, None, ConnectionsDetail::RoomsAndNodes),
+            "connections",
+            r#"{"id":9,"space":"/shop","max":101,"detail":"nodes"}"#,
+        ),
+        (
+            reply_of(vec![in_rooms], 1, vec![stats]),
+            "connections reply",
+            r#"{"to":"n2","id":9,"total":1,"connections":[{"connection":"n1.c1d","carrier":"polling","since_ms":1700000000123,"rooms":["a","b"]}],"nodes":[{"node":"n1","host":"vm","process":7,"uptime_ms":1500,"opened":9,"connections":[["/","ws",2]]}]}"#,
         ),
         (
             reply(Vec::new(), 7),
@@ -51,6 +80,14 @@ pub(super) fn examples() -> Vec<Example> {
             r#"{"to":"n2","id":9,"total":3,"connections":[{"connection":"n1.c1a","user":"ann","carrier":"ws","address":"::1","since_ms":1700000000123},{"connection":"n1.c1b","carrier":"polling","since_ms":1700000000123},{"connection":"n1.c1c","carrier":"websocket","since_ms":1700000000123}]}"#,
         ),
     ]
+}
+
+#[test]
+fn a_detail_of_a_later_version_is_left_out() {
+    let envelope = r#"{"v":1,"from":"n1","n":7,"kind":"connections","data":{"id":9,"space":"/","max":1,"detail":"colours"}}"#;
+    let event = decode(envelope.as_bytes()).unwrap().event;
+    let ClusterEvent::ConnectionsRequest(_, request) = event else { panic!("{event:?}") };
+    assert_eq!(request.detail, ConnectionsDetail::None);
 }
 
 #[test]
