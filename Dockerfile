@@ -2,10 +2,10 @@
 #
 # docker run -p 3000:3000 -v roomcast:/data roomcast
 
-# The official client that the server hands out at /socket.io/socket.io.js.
+# The official client that the server hands out at /socket.io/socket.io.js, and the Admin UI at /admin/.
 FROM node:22-bookworm-slim AS page
 WORKDIR /page
-COPY public/package.json public/package-lock.json ./
+COPY public/package.json public/package-lock.json public/.npmrc ./
 RUN npm ci --no-audit --no-fund
 
 FROM rust:1.94-slim-bookworm AS build

@@ -203,6 +203,8 @@ fn rules(limits: Limits) -> ChatRules {
         rooms: Replaceable::new(RoomRules::default()),
         retention: RetentionRules::default(),
         node: NodeId::from_raw("bench"),
+        host: "bench".into(),
+        reserved: Vec::new(),
     }
 }
 

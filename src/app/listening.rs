@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::AppError;
 use crate::{
-    chat::Chat,
-    config::Config,
-    domain::{AccessLogging, ListenAddress},
+    auth::KeyTokens,
+    chat::{Chat, ports::AdminAccess},
+    config::{AdminUiSettings, Config},
+    domain::{AccessLogging, AdminUiAccess, AdminUiMode, ListenAddress},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
     tls::Certificates,
@@ -20,7 +21,7 @@ use crate::{
         lanes::Lanes,
         listener::{BoundAddress, Listener},
         origin::Origins,
-        socketio::SocketIoTransport,
+        socketio::{Namespaces, SocketIoTransport, admin::AdminUi},
         websocket::WebSocketTransport,
     },
 };
@@ -41,7 +42,7 @@ pub(super) fn listen(
     config: &Config,
     (chat, origins): (&Arc<Chat>, Arc<Origins>),
     client_tasks: &Tasks,
-    metrics: MetricsSource,
+    (metrics, admin_ui): (MetricsSource, Option<Arc<AdminUi>>),
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<Listening, AppError> {
     let bind = |key, addresses: &[ListenAddress]| {
@@ -64,11 +65,23 @@ pub(super) fn listen(
         AccessLogging::On => AccessLog::of_node(chat.node().as_raw()),
         AccessLogging::Off => AccessLog::off(),
     };
-    let gateway = gateway(config, (chat, origins), client_tasks, metrics.clone());
+    let parts = TransportParts {
+        origins,
+        in_query: config.token.in_query,
+        compression: config.websocket_compression,
+        tasks: client_tasks.clone(),
+        lanes: Lanes::start(client_tasks),
+    };
+    let (of_clients, admin_ui) = if admin.is_some() { (None, admin_ui) } else { (admin_ui, None) };
+    let gateway = gateway(config, chat, parts.clone(), metrics.clone(), of_clients);
     let gateway = gateway.with_proxies(proxies).with_access_log(access_log.clone());
     client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
     if let Some(admin) = admin {
-        let gateway = AdminGateway::new(chat, metrics, access_log);
+        let ui = admin_ui.map(|ui| {
+            let namespaces = Namespaces { spaces: None, admin_ui: Some(ui) };
+            SocketIoTransport::new(Arc::clone(chat), namespaces, parts)
+        });
+        let gateway = AdminGateway::new(chat, metrics, access_log, ui);
         client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
     }
     Ok(listening)
@@ -82,20 +95,30 @@ pub(super) fn metrics_source(chat: &Arc<Chat>, metrics: &Arc<ProcessMetrics>) ->
 
 fn gateway(
     config: &Config,
-    (chat, origins): (&Arc<Chat>, Arc<Origins>),
-    client_tasks: &Tasks,
+    chat: &Arc<Chat>,
+    parts: TransportParts,
     metrics: MetricsSource,
+    admin_ui: Option<Arc<AdminUi>>,
 ) -> Gateway {
-    let parts = TransportParts {
-        origins: Arc::clone(&origins),
-        in_query: config.token.in_query,
-        compression: config.websocket_compression,
-        tasks: client_tasks.clone(),
-        lanes: Lanes::start(client_tasks),
-    };
-    let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
+    let origins = Arc::clone(&parts.origins);
+    let namespaces = Namespaces { spaces: Some(config.spaces.clone()), admin_ui };
+    let socketio = SocketIoTransport::new(Arc::clone(chat), namespaces, parts.clone());
     let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
     let api = (api_port, metrics);
-    Gateway::new(chat, origins, (socketio, websocket), api, config.form_sign_in)
+    Gateway::new((chat, origins), (socketio, websocket), api, config.form_sign_in)
+}
+
+/// The Admin UI, if the settings have one.
+pub(super) fn admin_ui(config: &Config, tokens: &KeyTokens) -> Option<Arc<AdminUi>> {
+    let AdminUiSettings { enabled, auth, username, password_hash, read_only } = &config.admin.ui;
+    let access = match (enabled, auth, password_hash) {
+        (AdminUiMode::Off, _, _) => return None,
+        (AdminUiMode::On, AdminUiAccess::Everybody, _) => None,
+        (AdminUiMode::On, AdminUiAccess::Password, hash) => {
+            // The settings are refused without one.
+            Some(Arc::new(tokens.admin(username, hash.clone()?)) as Arc<dyn AdminAccess>)
+        }
+    };
+    Some(Arc::new(AdminUi::new(access, *read_only)))
 }

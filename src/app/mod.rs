@@ -16,7 +16,7 @@ mod tls;
 mod tokens;
 mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
@@ -36,8 +36,8 @@ use crate::{
         ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
-    config::{AllowedOrigin, ApiKeySettings, Config},
-    domain::{EmitterMode, NodeId},
+    config::{AdminUiSettings, AllowedOrigin, ApiKeySettings, Config},
+    domain::{AdminUiMode, EmitterMode, NodeId, Space},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
     transport::{accept_pause::AcceptPause, listener::BoundAddress, origin::Origins},
@@ -51,7 +51,7 @@ pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
 use self::{
-    listening::{Listening, listen, metrics_source},
+    listening::{Listening, admin_ui, listen, metrics_source},
     reload::LiveParts,
     services::Services,
 };
@@ -204,7 +204,7 @@ impl Server {
         };
         let services = Services { writer, bus_task, emitters, tokens, certificates };
         services.start(&chat, &service_tasks, &finish);
-        let source = metrics_source(&chat, &metrics);
+        let source = (metrics_source(&chat, &metrics), admin_ui(config, &live.tokens));
         let served = live.certificates.as_ref();
         let listening = listen(config, (&chat, origins), &client_tasks, source, served)?;
         info!(address = %supervisor::list(&listening.addresses), node.id = name.as_raw(), "listening");
@@ -336,12 +336,23 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
             sweep_interval: config.retention.sweep(),
         },
         node,
+        host: host_name(),
+        reserved: match config.admin.ui.enabled {
+            AdminUiMode::On => vec![Space::from_raw(AdminUiSettings::SPACE)],
+            AdminUiMode::Off => Vec::new(),
+        },
     }
 }
 
 /// What requests are judged by.
 fn request_rules(config: &Config) -> RequestRules {
     RequestRules { limits: Arc::new(config.limits()), events: config.events.clone() }
+}
+
+/// The name of this machine, as far as the system tells it.
+fn host_name() -> Box<str> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().into()
 }
 
 fn api_key_entries(config: &Config) -> impl Iterator<Item = (ApiKeyHash, ApiKey)> + use<'_> {

@@ -129,10 +129,6 @@ impl Chat {
         self.backends.connect_headers()
     }
 
-    pub(super) fn has_space(&self, space: &Space) -> bool {
-        *space == Space::root() || self.rules.spaces.iter().any(|it| it.matches(space))
-    }
-
     /// The seq up to which a client has a log. `epoch` names the database of `seq`, if the client
     /// sent it. In another database no log continues the client's copy.
     pub(super) fn resolve_since(&self, seq: Seq, epoch: Option<&Epoch>) -> Seq {

@@ -122,13 +122,8 @@ impl Chat {
     ) -> Result<ConnectionPage, Rejection> {
         let ListRange { after, limit } = range;
         let detail = ConnectionsDetail::None;
-        let request = ConnectionsRequest {
-            space: space.clone(),
-            user,
-            after,
-            count_max: limit + 1,
-            detail,
-        };
+        let request =
+            ConnectionsRequest { space: space.clone(), user, after, count_max: limit + 1, detail };
         let peers = self.cluster.serving_peers();
         let ConnectionsOutcome { first, complete } =
             self.hub.connection_pages.list(request, peers).await?;

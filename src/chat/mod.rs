@@ -5,6 +5,7 @@
 //! [`Session`] in the order of arrival. It makes no decisions.
 
 mod actions;
+mod admin;
 mod admission;
 mod api;
 mod api_pace;
@@ -50,6 +51,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     actions::ActionResult,
+    admin::{
+        AdminChange, AdminCommand, AdminRequest, AdminSnapshot, AdminSocket, AdminView,
+        ServerCounts,
+    },
     admission::Admission,
     api::{ApiAnswer, ApiQuestion, ApiRequest, ApiTopic},
     ask::AskRequest,
@@ -91,7 +96,7 @@ use self::{
     webhooks::{PresenceRecorder, SenderParts, Webhooks},
 };
 use crate::domain::{
-    DevicePolicy, EmitterMode, GuestDevices, Guests, Limits, NodeId, RoomRules, SpacePattern,
+    DevicePolicy, EmitterMode, GuestDevices, Guests, Limits, NodeId, RoomRules, Space, SpacePattern,
 };
 
 /// The engines and rules of a chat.
@@ -146,6 +151,10 @@ pub struct ChatRules {
     pub retention: RetentionRules,
     /// The id of this process.
     pub node: NodeId,
+    /// The name of this machine.
+    pub host: Box<str>,
+    /// The spaces that are none, although they match one of `spaces`.
+    pub reserved: Vec<Space>,
 }
 
 /// How many entries are kept, and for how long.
@@ -205,6 +214,7 @@ impl Chat {
         let webhook_rules = webhooks.as_ref().map(|it| Arc::clone(&it.rules));
         let limits = Arc::clone(&rules.requests.get().limits);
         let hub = Hub::observed((*limits).clone(), publisher, webhook_rules, &metrics);
+        hub.connection_pages.set_host(&rules.host);
         let parts = ClusterParts {
             hub: Arc::clone(&hub),
             bus,
@@ -275,6 +285,12 @@ impl Chat {
     /// The rules of rooms, which may be replaced.
     pub fn room_rules(&self) -> Replaceable<RoomRules> {
         self.rules.rooms.clone()
+    }
+
+    fn has_space(&self, space: &Space) -> bool {
+        let ChatRules { spaces, reserved, .. } = &self.rules;
+        let is_open = *space == Space::root() || spaces.iter().any(|it| it.matches(space));
+        is_open && !reserved.contains(space)
     }
 
     /// The number of rooms that a user may be a member of.

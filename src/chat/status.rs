@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use time::OffsetDateTime;
+
 use super::{
     Chat,
     ports::{ApiKey, Carrier, MetricEvent, RequestMetrics, Wire},
@@ -56,6 +58,11 @@ impl Chat {
     /// The name of this node.
     pub fn node(&self) -> &NodeId {
         &self.rules.node
+    }
+
+    /// The time now.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The number of connections on this node.

@@ -35,6 +35,8 @@ pub(crate) fn rules(node: NodeId) -> ChatRules {
         rooms: Replaceable::new(RoomRules::default()),
         retention: RetentionRules::default(),
         node,
+        host: "test".into(),
+        reserved: Vec::new(),
     }
 }
 

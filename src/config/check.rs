@@ -1,6 +1,6 @@
 //! Checks of the settings as a whole: what is invalid, and what deserves a warning.
 
-use super::{BusKind, Config, StoreKind, TokenSettings};
+use super::{BusKind, Config, StoreKind, TokenSettings, admin};
 use crate::{
     auth::KeyLocation,
     domain::{Guests, ListenAddress, ProxyProtocol, SpacePattern, Synchronous},
@@ -60,6 +60,7 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     if config.admin.listen.as_ref().is_some_and(is_taken) {
         found.push(("admin.listen", "this is the address of clients, `listen`".to_owned()));
     }
+    found.extend(admin::problems(config));
     if config.proxy_protocol == ProxyProtocol::On && config.trusted_proxies.is_empty() {
         let reason = "only trusted proxies may send it: trusted_proxies is empty";
         found.push(("proxy_protocol", reason.to_owned()));
@@ -100,7 +101,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             )
         }),
     ];
-    warnings.into_iter().flatten().chain(insecure_sources(config)).collect()
+    let warnings = warnings.into_iter().flatten().chain(admin::warning(config));
+    warnings.chain(insecure_sources(config)).collect()
 }
 
 /// Whether the server's own key is the one in the data directory.

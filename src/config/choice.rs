@@ -3,8 +3,9 @@
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 use crate::domain::{
-    AccessLogging, DevicePolicy, FormSignIn, ForwardedHeader, GuestDevices, Guests, ProxyProtocol,
-    QueryTokens, Synchronous, WebSocketCompression,
+    AccessLogging, AdminUiAccess, AdminUiMode, AdminUiRights, DevicePolicy, FormSignIn,
+    ForwardedHeader, GuestDevices, Guests, ProxyProtocol, QueryTokens, Synchronous,
+    WebSocketCompression,
 };
 
 /// A type with one name per value.
@@ -27,6 +28,19 @@ impl Choice for WebSocketCompression {
 
 impl Choice for AccessLogging {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for AdminUiMode {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for AdminUiAccess {
+    const NAMES: [(&'static str, Self); 2] =
+        [("password", Self::Password), ("none", Self::Everybody)];
+}
+
+impl Choice for AdminUiRights {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::ReadOnly), ("off", Self::Commands)];
 }
 
 impl Choice for ForwardedHeader {

@@ -3,6 +3,7 @@
 //! All settings are checked before the server starts, and all errors are reported together.
 //! `config.example.toml` is the documentation; a test compares it with the defaults here.
 
+mod admin;
 mod api_keys;
 mod backends;
 mod changes;
@@ -40,6 +41,7 @@ use crate::{
     wire::PathRule,
 };
 
+pub use admin::{AdminSettings, AdminUiSettings};
 pub use api_keys::{API_SCOPES, ApiKeySettings, scope as api_scope};
 pub use backends::{BackendSettings, BackendUrl};
 pub use changes::Changes;
@@ -130,7 +132,7 @@ pub struct Config {
     pub access_log: AccessLogging,
     /// The longest duration of a stop. After it, the remaining connections are cut.
     pub drain_ms_max: u64,
-    /// The address of back ends.
+    /// The address of back ends, and the Admin UI.
     pub admin: AdminSettings,
     /// What TLS connections are accepted with.
     pub tls: TlsSettings,
@@ -146,15 +148,6 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// The limits of everything that grows.
     pub limits: LimitSettings,
-}
-
-/// The address of back ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdminSettings {
-    /// The address that the HTTP API is moved to. `None`: it is on the address of clients.
-    #[serde(serialize_with = "listen::write_admin", deserialize_with = "listen::read_admin")]
-    pub listen: Option<ListenAddress>,
 }
 
 /// The database in the data directory.

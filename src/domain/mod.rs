@@ -62,8 +62,9 @@ pub use name::{
 };
 pub use name_query::NameQuery;
 pub use policy::{
-    AccessLogging, ApiScope, DevicePolicy, EmitterMode, FormSignIn, ForwardedHeader, GuestDevices,
-    Guests, Hook, ProxyProtocol, QueryTokens, Synchronous, WebSocketCompression,
+    AccessLogging, AdminUiAccess, AdminUiMode, AdminUiRights, ApiScope, DevicePolicy, EmitterMode,
+    FormSignIn, ForwardedHeader, GuestDevices, Guests, Hook, ProxyProtocol, QueryTokens,
+    Synchronous, WebSocketCompression,
 };
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};

@@ -124,3 +124,30 @@ pub enum ProxyProtocol {
     /// None does.
     Off,
 }
+
+/// Whether the official Admin UI is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminUiMode {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
+/// Who may use the Admin UI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminUiAccess {
+    /// Who knows the password.
+    Password,
+    /// Everybody who reaches it.
+    Everybody,
+}
+
+/// What the users of the Admin UI may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminUiRights {
+    /// They see connections and rooms.
+    ReadOnly,
+    /// They change them, too.
+    Commands,
+}

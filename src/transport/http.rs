@@ -23,6 +23,7 @@ use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
     access_log::AccessLog,
+    admin_page,
     api::{self, ApiPort, MetricsSource},
     client_address::{ClientAddress, SocketPeer, TrustedProxies},
     cookie, cors,
@@ -40,19 +41,28 @@ use crate::{
     wire::{code, readiness_json},
 };
 
-/// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.
+/// Answers back ends and the Admin UI, where they have a port of their own. Clones are handles.
 #[derive(Clone, Debug)]
 pub struct AdminGateway {
     router: Router,
+    /// What the Admin UI connects to.
+    socketio: Option<Arc<SocketIoTransport>>,
     access_log: AccessLog,
 }
 
 impl AdminGateway {
     /// Puts the routes together.
-    pub fn new(chat: &Arc<Chat>, metrics: MetricsSource, access_log: AccessLog) -> Self {
+    pub fn new(
+        chat: &Arc<Chat>,
+        metrics: MetricsSource,
+        access_log: AccessLog,
+        socketio: Option<SocketIoTransport>,
+    ) -> Self {
         let api = api::for_back_ends(Arc::clone(chat), metrics, ApiPort::Own);
-        let routes = api.merge(api::documents()).merge(health(chat)).fallback(not_found);
-        Self { router: traced_routes(routes), access_log }
+        let pages = if socketio.is_some() { admin_page::routes() } else { Router::new() };
+        let routes = api.merge(api::documents()).merge(health(chat)).merge(pages);
+        let router = traced_routes(routes.fallback(not_found));
+        Self { router, socketio: socketio.map(Arc::new), access_log }
     }
 }
 
@@ -65,9 +75,13 @@ impl Handler for AdminGateway {
         let mut router = self.router.clone();
         let address = ClientAddress::decide(peer, request.headers(), &TrustedProxies::none());
         let logged = self.access_log.begin(&mut request, address);
+        let path = request.uri().path();
+        let socketio = self.socketio.clone().filter(|_| SocketIoTransport::route(path).is_some());
         async move {
-            let answer = router.call(request).await;
-            let mut response = answer.unwrap_or_else(|never| match never {});
+            let mut response = match socketio {
+                Some(socketio) => traced(socketio, request, address).await,
+                None => router.call(request).await.unwrap_or_else(|never| match never {}),
+            };
             if let Some(logged) = logged {
                 (*logged).answer(&mut response);
             }
@@ -88,13 +102,14 @@ pub struct Gateway {
 impl Gateway {
     /// Puts the transports together.
     pub fn new(
-        chat: &Arc<Chat>,
-        origins: Arc<Origins>,
+        (chat, origins): (&Arc<Chat>, Arc<Origins>),
         (socketio, websocket): (SocketIoTransport, WebSocketTransport),
         (api_port, metrics): (ApiPort, MetricsSource),
         form_sign_in: FormSignIn,
     ) -> Self {
-        let router = router((chat, origins), websocket, (api_port, metrics), form_sign_in);
+        let pages = if socketio.has_admin_ui() { admin_page::routes() } else { Router::new() };
+        let pages = pages.merge(pages::routes());
+        let router = router((chat, origins), websocket, (api_port, metrics), form_sign_in, pages);
         let (proxies, access_log) = (TrustedProxies::none(), AccessLog::off());
         Self { router, socketio: Arc::new(socketio), proxies, access_log }
     }
@@ -171,6 +186,7 @@ fn router(
     websocket: WebSocketTransport,
     (api_port, metrics): (ApiPort, MetricsSource),
     form_sign_in: FormSignIn,
+    pages: Router,
 ) -> Router {
     let websockets = Router::new()
         .route("/ws", any(plain_websocket))
@@ -187,7 +203,7 @@ fn router(
         .merge(for_back_ends)
         .merge(api::documents())
         .merge(health(chat))
-        .merge(pages::routes());
+        .merge(pages);
     let routes = routes.fallback(not_found);
     traced_routes(if websocket.has_paths() {
         routes.layer(middleware::from_fn_with_state(websocket, websocket_paths))

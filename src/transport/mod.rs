@@ -2,6 +2,7 @@
 
 pub mod accept_pause;
 pub mod access_log;
+mod admin_page;
 pub mod api;
 mod body;
 pub mod client_address;

@@ -7,6 +7,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod action;
+pub mod admin_ui;
 mod answer;
 pub mod api;
 pub mod backend;

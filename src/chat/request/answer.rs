@@ -6,7 +6,8 @@ use super::list::{MemberPage, RoomPage};
 use crate::{
     chat::event::RoomState,
     domain::{
-        Body, DisplayName, DisplayNames, Entry, MessageId, Muted, Role, RoomName, Seq, Token, UserName,
+        Body, DisplayName, DisplayNames, Entry, MessageId, Muted, Role, RoomName, Seq, Token,
+        UserName,
     },
 };
 

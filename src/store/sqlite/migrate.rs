@@ -13,8 +13,7 @@ use sqlx::migrate::{Migration, Migrator};
 use crate::store::migrations;
 
 /// The versions of the schema.
-pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    LazyLock::new(migrations::embedded::<Files>);
+pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations::embedded::<Files>);
 
 #[derive(Embed)]
 #[folder = "src/store/sqlite/migrations"]

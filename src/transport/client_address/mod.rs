@@ -75,7 +75,7 @@ pub struct SocketPeer {
 }
 
 /// The address of a client, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(Option<IpAddr>);
 
 impl ClientAddress {

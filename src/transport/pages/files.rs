@@ -77,7 +77,11 @@ impl PreparedFile {
 }
 
 /// The content of `file`, or 304 when the client has it.
-pub(super) fn file_response(file: EmbeddedFile, tag: HeaderValue, headers: &HeaderMap) -> Response {
+pub(in crate::transport) fn file_response(
+    file: EmbeddedFile,
+    tag: HeaderValue,
+    headers: &HeaderMap,
+) -> Response {
     answer(file.data.into(), tag, headers)
 }
 
@@ -98,12 +102,12 @@ pub(super) fn page_fields(
 }
 
 /// The `ETag` of a page file: a part of the hash of its content.
-pub(super) fn content_tag(hash: &[u8; 32]) -> HeaderValue {
+pub(in crate::transport) fn content_tag(hash: &[u8; 32]) -> HeaderValue {
     let hash = u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits are plain text")
 }
 
-pub(super) fn content_type(name: &str) -> &'static str {
+pub(in crate::transport) fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("html") => "text/html; charset=utf-8",

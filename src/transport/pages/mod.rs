@@ -19,12 +19,10 @@ use tower_http::{
     CompressionLevel, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
 };
 
+pub(super) use self::files::{content_tag, content_type, file_response};
 use self::{
     document::{CHAT_PAGE, policy},
-    files::{
-        CLIENT_TAG, ClientPackage, PageFiles, content_tag, file_response, has_extension,
-        page_fields,
-    },
+    files::{CLIENT_TAG, ClientPackage, PageFiles, has_extension, page_fields},
 };
 
 /// The names under which the official server serves its client.
@@ -68,7 +66,7 @@ pub fn routes() -> Router {
 
 /// Makes the `ETag` of a compressed answer a weak one: it names the content and not these bytes.
 /// The files' handlers accept it as they accept the strong one.
-async fn weaken_tag(mut response: Response) -> Response {
+pub(super) async fn weaken_tag(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if headers.contains_key(header::CONTENT_ENCODING)
         && let Some(tag) = headers.get_mut(header::ETAG)
@@ -148,7 +146,7 @@ fn page_file(name: &str, headers: &HeaderMap) -> Response {
 }
 
 /// A 404 that says `why`.
-fn not_found(why: &'static str) -> Response {
+pub(super) fn not_found(why: &'static str) -> Response {
     (StatusCode::NOT_FOUND, why).into_response()
 }
 
@@ -161,7 +159,7 @@ mod tests {
     use flate2::read::GzDecoder;
     use tower::ServiceExt as _;
 
-    use super::{files::content_type, *};
+    use super::*;
 
     async fn get(path: &str, known: &str) -> Response {
         get_encoded(path, known, "identity").await

@@ -9,8 +9,10 @@ use socketioxide::{
 };
 
 use super::{
-    connection::NamespaceConnection, engine::NamespaceSocket, inbox::QueuedRequest,
-    session::Unaccepted,
+    connection::NamespaceConnection,
+    engine::NamespaceSocket,
+    inbox::{ConnectionInbox, QueuedRequest},
+    session::{EngineSession, Unaccepted},
 };
 use crate::{chat::ports::ConnectionEnd, domain::CloseReason};
 
@@ -23,16 +25,35 @@ pub(super) struct MessageListener(pub(super) Arc<NamespaceConnection>);
 impl MessageHandler<LocalAdapter, Self> for MessageListener {
     fn call(&self, _socket: Arc<NamespaceSocket>, value: Value, ack: Option<i64>) {
         let Self(connection) = self;
-        let session = connection.session();
-        let bytes = QueuedRequest::bytes_of(&value);
-        let unanswered = match session.reserve_request(bytes) {
-            Ok(unanswered) => unanswered,
-            Err(Unaccepted::Full) => return session.close(CloseReason::Flood),
-            Err(Unaccepted::Closing) => return,
-        };
-        if connection.inbox().put(QueuedRequest { value, ack, unanswered }).is_err() {
-            session.release_requests(1, bytes);
-        }
+        receive(connection.session(), connection.inbox(), value, ack);
+    }
+}
+
+/// Puts an event into an inbox, unless the session has too many that wait.
+pub(super) fn receive(
+    session: &Arc<EngineSession>,
+    inbox: &ConnectionInbox,
+    value: Value,
+    ack: Option<i64>,
+) {
+    let bytes = QueuedRequest::bytes_of(&value);
+    let unanswered = match session.reserve_request(bytes) {
+        Ok(unanswered) => unanswered,
+        Err(Unaccepted::Full) => return session.close(CloseReason::Flood),
+        Err(Unaccepted::Closing) => return,
+    };
+    if inbox.put(QueuedRequest { value, ack, unanswered }).is_err() {
+        session.release_requests(1, bytes);
+    }
+}
+
+/// Tells a session that the engine has reported the end of one of its connections.
+pub(super) fn report(session: &Arc<EngineSession>, reason: DisconnectReason) {
+    match reason {
+        // The engine has forgotten the session. A client that polls is told so with its next poll.
+        DisconnectReason::PacketParsingError if session.is_polling() => session.refuse_packet(),
+        DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => {}
+        _ => session.on_engine_end(),
     }
 }
 
@@ -59,14 +80,7 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         self.0.reported_end.set(reported).ok();
         self.0.is_disconnected.store(true, Ordering::Relaxed);
         self.0.inbox().close();
-        match reason {
-            // The engine has forgotten the session. A client that polls is told so with its next poll.
-            DisconnectReason::PacketParsingError if self.0.session().is_polling() => {
-                self.0.session().refuse_packet();
-            }
-            DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => {}
-            _ => self.0.session().on_engine_end(),
-        }
+        report(self.0.session(), reason);
         defer(socket);
     }
 }

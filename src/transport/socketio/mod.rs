@@ -10,6 +10,7 @@
 //! An Engine.IO session id is a password: knowing it is enough to post as its user. The ids stay in
 //! this folder and are never logged.
 
+pub mod admin;
 mod backpressure;
 mod compression;
 #[cfg(test)]
@@ -58,6 +59,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use self::{
+    admin::AdminUi,
     polling_state::PollingState,
     recovery::RecoveryTable,
     registry::SessionRegistry,
@@ -88,6 +90,23 @@ pub struct SocketIoTransport {
     in_query: QueryTokens,
     compression: WebSocketCompression,
     context: Arc<SocketIoContext>,
+    has_admin_ui: bool,
+}
+
+/// The namespaces that a transport has.
+#[derive(Clone, Debug)]
+pub struct Namespaces {
+    /// The spaces besides `/`. `None`: the transport has none, not even `/`.
+    pub spaces: Option<Vec<SpacePattern>>,
+    /// What has the namespace of the official Admin UI, if there is one.
+    pub admin_ui: Option<Arc<AdminUi>>,
+}
+
+impl Namespaces {
+    /// `/` and these spaces.
+    pub fn of_spaces(spaces: &[SpacePattern]) -> Self {
+        Self { spaces: Some(spaces.to_vec()), admin_ui: None }
+    }
 }
 
 /// What the parts of the transport share.
@@ -102,8 +121,9 @@ struct SocketIoContext {
 }
 
 impl SocketIoTransport {
-    /// Builds the engine and opens the spaces. No connection is accepted yet.
-    pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
+    /// Builds the engine and opens the namespaces. No connection is accepted yet.
+    pub fn new(chat: Arc<Chat>, namespaces: Namespaces, parts: TransportParts) -> Self {
+        let Namespaces { spaces, admin_ui } = namespaces;
         let TransportParts { origins, in_query, compression, tasks, lanes } = parts;
         let limits = chat.limits();
         let registry = SessionRegistry::new();
@@ -112,7 +132,7 @@ impl SocketIoTransport {
         tasks.spawn("socketio sessions", maintained);
         let resources = Arc::new(SessionResources { tasks: tasks.clone(), engine, lanes });
         let recovery = RecoveryTable::new(Arc::clone(&limits));
-        if recovery.is_enabled() {
+        if recovery.is_enabled() && spaces.is_some() {
             chat.serve_transfers(Arc::<RecoveryTable>::clone(&recovery));
         }
         let metrics = Arc::new(chat.request_metrics(Wire::SocketIo));
@@ -127,9 +147,20 @@ impl SocketIoTransport {
             metrics,
         };
         let context = Arc::new(context);
-        namespace::open(&io, &context, spaces);
+        if let Some(spaces) = spaces {
+            namespace::open(&io, &context, &spaces);
+        }
+        let has_admin_ui = admin_ui.is_some();
+        if let Some(admin_ui) = admin_ui {
+            admin::open(&io, &context, &admin_ui);
+        }
         let cross_origin = CrossOrigin { origins, methods: METHODS };
-        Self { resources, cross_origin, in_query, compression, context }
+        Self { resources, cross_origin, in_query, compression, context, has_admin_ui }
+    }
+
+    /// Whether there is the namespace of the Admin UI.
+    pub(super) fn has_admin_ui(&self) -> bool {
+        self.has_admin_ui
     }
 
     /// The route of requests for this path, if they are for [`handle`](Self::handle).

@@ -185,6 +185,11 @@ impl PacketFormat {
         wire::reply_event(kind, reply, &self.namespace).map(|it| frames(&it, self.encoding))
     }
 
+    /// The frames of an event, which is given as its array.
+    pub(super) fn array(&self, event: &Body) -> Bytes {
+        frames(&self.namespace.packet_of_args(event), self.encoding)
+    }
+
     /// The frame of `closing`.
     pub(super) fn closing(&self, reason: CloseReason) -> Bytes {
         frames(&wire::closing(reason, &self.namespace), self.encoding)

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::SocketIoTransport;
+use super::{Namespaces, SocketIoTransport};
 use crate::{
     auth::KeyTokens,
     bus::{LocalBus, MemoryBus},
@@ -135,6 +135,8 @@ impl Stack {
                 rooms: Replaceable::new(RoomRules::default()),
                 retention: RetentionRules::default(),
                 node,
+                host: "test".into(),
+                reserved: Vec::new(),
             },
         });
         let tasks = Tasks::new();
@@ -148,7 +150,8 @@ impl Stack {
             tasks: tasks.clone(),
             lanes: Lanes::start(&tasks),
         };
-        let transport = SocketIoTransport::new(Arc::clone(&chat), &spaces, parts);
+        let transport =
+            SocketIoTransport::new(Arc::clone(&chat), Namespaces::of_spaces(&spaces), parts);
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 

@@ -34,7 +34,7 @@ const CHAT_LAYERS: [&[&str]; 13] = [
     &["session"],
     &["admission"],
     &["api", "bans", "emitter", "revocations", "sign_in", "transfer"],
-    &["dead_letters"],
+    &["admin", "dead_letters"],
 ];
 
 /// A module path without `crate`: `["chat", "hub"]`.
