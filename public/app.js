@@ -61,8 +61,8 @@ const reader = makeReader({ state, ask });
 const presence = makePresence({ state, request, changed });
 const rooms = makeRooms({ state, ask: attempt, outbox, notice });
 const kept = makeKept();
-const offerJoin = makeJoinOffer(rooms);
-const navigation = makeNavigation({ state, kept, open, offerJoin, notice });
+const joinOffer = makeJoinOffer(rooms);
+const navigation = makeNavigation({ state, kept, open, joinOffer, notice });
 const desktop = makeDesktop({ state, open, openInbox: () => inboxToggled(true) });
 const expireTyping = makeTypingExpiry((event) => stopsTyping(state, event) && changed());
 const draw = makeView({

@@ -14,11 +14,16 @@ export function makeJoinOffer({ join }) {
   const text = element("p", {}, "You are not in ", name, " yet. Others see who is in a room.");
   const choices = element("p", { className: "choices" }, accept);
   const dialog = makeDialog(
-    { id: "join-offer", heading: "Join this room?", leave: "Not now", closed: () => answer(null) },
+    { id: "join-offer", heading: "Join this room?", leave: "Not now", closed },
     text,
     problem,
     choices,
   );
+
+  /** The event of a dialog comes later, when the next question may be open. */
+  function closed() {
+    if (!dialog.isOpen()) answer(null);
+  }
 
   accept.addEventListener("click", async () => {
     const { key, problem: why = "" } = await join(room);
@@ -28,9 +33,11 @@ export function makeJoinOffer({ join }) {
     dialog.close();
   });
 
-  /** Resolves with the key of the room, or with null if the user does not join. */
-  return function offer(wanted) {
-    answer(null);
+  /**
+   * Resolves with the key of the room, with null if the user does not join, or with undefined after
+   * `withdraw`.
+   */
+  function ask(wanted) {
     room = wanted;
     setText(name, wanted);
     setText(problem, "");
@@ -39,5 +46,13 @@ export function makeJoinOffer({ join }) {
     return new Promise((resolve) => {
       answer = resolve;
     });
-  };
+  }
+
+  /** The user has gone to another address. */
+  function withdraw() {
+    answer(undefined);
+    dialog.close();
+  }
+
+  return { ask, withdraw };
 }

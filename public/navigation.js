@@ -5,10 +5,10 @@ import { makeAddress } from "./address.js";
 import { openConversation, roomKey } from "./state.js";
 
 /**
- * `open(key, seq?)` opens a conversation or a message in it, `offerJoin(room)` resolves with null if
- * the user does not join, `notice(text)` shows a text.
+ * `open(key, seq?)` opens a conversation or a message in it, `joinOffer` is described in
+ * join-offer.js, `notice(text)` shows a text.
  */
-export function makeNavigation({ state, kept, open, offerJoin, notice }) {
+export function makeNavigation({ state, kept, open, joinOffer, notice }) {
   let hasArrived = false; // the address with which the page was opened has been followed
   const address = makeAddress({ visit: (place) => hasArrived && visit(place) });
 
@@ -30,8 +30,10 @@ export function makeNavigation({ state, kept, open, offerJoin, notice }) {
     const room = key.startsWith("room:") ? key.slice("room:".length) : null;
     const isOutside =
       room !== null && (state.conversations.get(roomKey(room))?.role ?? null) === null;
-    if (isOutside && (await offerJoin(room)) === null) address.replace(state.open);
-    else open(key, seq);
+    joinOffer.withdraw();
+    const joined = isOutside ? await joinOffer.ask(room) : key;
+    if (joined === null) address.replace(state.open);
+    else if (joined !== undefined) open(key, seq);
   }
 
   /** The page was drawn. */

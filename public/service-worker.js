@@ -57,7 +57,5 @@ async function newest(request) {
 
 const kept = async (request) => (await keptAt(request)) ?? fetch(request);
 
-async function keptAt(place) {
-  const cache = await caches.open(CACHE);
-  return cache.match(place, { ignoreVary: true });
-}
+// Not by `caches.open`, which would make the cache again that a newer version has dropped.
+const keptAt = (place) => caches.match(place, { cacheName: CACHE, ignoreVary: true });

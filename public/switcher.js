@@ -4,10 +4,11 @@ import { drawPresence, faceElement } from "./avatar.js";
 import { makeDialog } from "./dialog.js";
 import { arrange, element, setText } from "./dom.js";
 import { isOnline, roomBeside } from "./state.js";
-import { choices } from "./switching.js";
+import { choices, wish } from "./switching.js";
 
 const TYPING_WAIT_MS = 150;
 const FOUND_MAX = 20;
+const QUERY_CHARACTERS_MAX = 64;
 const NOTHING = { people: [], rooms: [] };
 const KEYS = "↑ ↓ to choose, Enter to open";
 const EMPTY = "Write the name of a room to join or create it.";
@@ -92,13 +93,13 @@ export function makeSwitcher({ open, join, lists, recent }) {
 
   /** Asks the server for people and rooms that the page does not know. */
   async function search() {
-    const query = field.value.trim();
+    const { query, wanted } = wish(field.value);
     const mine = ++turn;
-    if (query === "") return;
-    const room = roomBeside(state)?.name;
+    if (query === "" || query.length > QUERY_CHARACTERS_MAX) return;
+    const room = wanted === "room" ? undefined : roomBeside(state)?.name;
     const [members, rooms] = await Promise.all([
       room === undefined ? null : lists.members({ room, query, limit: FOUND_MAX }),
-      lists.rooms({ query, limit: FOUND_MAX }),
+      wanted === "direct" ? null : lists.rooms({ query, limit: FOUND_MAX }),
     ]);
     if (mine !== turn || !dialog.isOpen()) return;
     found = {

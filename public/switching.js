@@ -16,8 +16,7 @@ const SHOWN_MAX = 40;
  * room yet.
  */
 export function choices(state, typed, recent, found) {
-  const [, sign, query] = /^([#@]?)\s*(.*)$/s.exec(typed);
-  const wanted = { "#": "room", "@": "direct" }[sign];
+  const { query, wanted } = wish(typed);
   const talks = [...state.conversations.values()].filter(
     ({ kind, role }) => kind === "direct" || role !== null,
   );
@@ -40,6 +39,12 @@ export function choices(state, typed, recent, found) {
   const isRoom = shown.some(({ kind, name }) => kind === "room" && name === query);
   if (query === "" || isRoom || wanted === "direct") return shown;
   return [...shown, { ...choice(roomKey(query), "room", query), known: false }];
+}
+
+/** What is wanted: `query` without its sign, and the kind of conversation if it had one. */
+export function wish(typed) {
+  const [, sign, query] = /^([#@]?)\s*(.*)$/s.exec(typed.trim());
+  return { query, wanted: { "#": "room", "@": "direct" }[sign] };
 }
 
 const choice = (key, kind, name) => ({

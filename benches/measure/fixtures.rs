@@ -14,8 +14,8 @@ use roomcast::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Backends, Chat, ChatParts, ChatRules, Hello, Replaceable, Request, RetentionRules,
-        RoomPost, Session,
+        Backends, Chat, ChatParts, ChatRules, Hello, Replaceable, Request, RequestRules,
+        RetentionRules, RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
         ports::{
             Carrier, Claims, ClientInfo, Clock as _, NoApiKeys, NoMetrics, Outbox, Overflow, Peer,
@@ -190,14 +190,14 @@ pub(crate) fn bench_limits() -> Limits {
 }
 
 fn rules(limits: Limits) -> ChatRules {
+    let requests = RequestRules { limits: Arc::new(limits), events: EventRules::default() };
     ChatRules {
-        limits,
+        requests: Replaceable::new(requests),
         guests: Guests::On,
         guest_lifetime: Duration::from_hours(1),
         guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
-        events: EventRules::default(),
         emitters: EmitterMode::Off,
         clock_interval: None,
         rooms: Replaceable::new(RoomRules::default()),

@@ -1,6 +1,6 @@
 // A chat client to take and change: it comes back by itself, misses nothing and repeats nothing.
 //
-// `./roomcast` are the types that `roomcast contract --format d.ts` prints.
+// `./roomcast.js` are the types that `roomcast contract --format d.ts` prints.
 
 import { io, type Socket } from "socket.io-client";
 
@@ -13,7 +13,7 @@ import type {
   Entry,
   Requests,
   ServerToClientEvents,
-} from "./roomcast";
+} from "./roomcast.js";
 
 /** A line of a room. Without `seq` it is on its way; with `failed` the server refused it. */
 export interface Message {
@@ -62,8 +62,8 @@ export class ChatClient {
   constructor(url: string, options: Options) {
     this.#options = options;
     // A function: each connection sends the newest token and the newest positions.
-    const socket = io(url, { auth: async (send) => send(await this.#handshake()) });
-    this.#socket = socket;
+    this.#socket = io(url, { auth: async (send) => send(await this.#handshake()) });
+    const socket = this.#socket;
     socket.on("connect", () => this.#enter());
     socket.on("disconnect", () => (this.#isIdentified = false));
     socket.on(
@@ -87,7 +87,7 @@ export class ChatClient {
       this.#token = token ?? this.#token;
       this.#epoch = epoch;
       for (const name of this.rooms.keys()) {
-        if (isOtherLog || rooms.every(({ room }) => room !== name)) this.#leave(name);
+        if (isOtherLog || !rooms.some((it) => it.room === name)) this.#leave(name);
       }
       for (const { room, seq, unread } of rooms) this.#join(room, seq, unread);
       this.#isIdentified = true;
@@ -111,14 +111,13 @@ export class ChatClient {
     });
   }
 
-  /** Shows a message at once, and sends it until it is acknowledged. */
+  /** Shows a message at once, and sends it until it is acknowledged: also before the user is in the room. */
   send(name: string, msg: Body): void {
-    const room = this.rooms.get(name);
-    if (!room) return;
     const id = crypto.randomUUID(); // one message per id, however often it is sent
-    room.messages.set(id, { id, user: this.user, body: msg });
     this.#unsent.push({ room: name, msg, id });
-    this.#changed(name, room);
+    const room = this.rooms.get(name);
+    room?.messages.set(id, { id, user: this.user, body: msg });
+    if (room) this.#changed(name, room);
     void this.#flush();
   }
 
@@ -176,9 +175,9 @@ export class ChatClient {
 
   /** Shows the log from its end. */
   #begin(name: string, seq: number, unread = 0) {
-    const messages = new Map(
-      [...(this.rooms.get(name)?.messages ?? [])].filter(([, it]) => !it.seq),
-    );
+    const unsent = this.#unsent.filter(({ room }) => room === name);
+    const messages = new Map<string, Message>();
+    for (const { id, msg } of unsent) messages.set(id, { id, user: this.user, body: msg });
     this.rooms.set(name, { messages, first: seq + 1, last: seq, unread });
     void this.older(name);
   }

@@ -39,6 +39,14 @@ const VIEWS = [
       await ann.page.getByText("Say hello and be the first.").waitFor();
     },
   ],
+  [
+    "members",
+    async ({ ann, room }) => {
+      await showMenu(ann);
+      await ann.button("Everyone").click();
+      await ann.page.getByRole("dialog", { name: `People in ${room}` }).waitFor();
+    },
+  ],
   ["conversation", conversation],
   // What appears may cover the message.
   ["message-tools", ({ ann }) => ann.log.getByText("Of ann").hover({ force: true })],
@@ -78,6 +86,21 @@ const VIEWS = [
     },
   ],
   ["people", ({ ann }) => showMenu(ann)],
+  [
+    "rooms",
+    async ({ ann }) => {
+      await ann.button("Browse").click();
+      await ann.page.getByRole("dialog", { name: "Rooms", exact: true }).waitFor();
+    },
+  ],
+  [
+    "switcher",
+    async ({ ann }) => {
+      await ann.page.keyboard.press("Escape");
+      await ann.page.keyboard.press("Control+k");
+      await ann.page.getByRole("dialog", { name: "Go to", exact: true }).waitFor();
+    },
+  ],
   [
     "offline",
     async ({ ann }) => {
@@ -125,6 +148,7 @@ async function signInAsAdmin(ann) {
 
 /** Messages of every kind: own ones and others, edited, deleted, JSON. */
 async function conversation({ ann, bob, room }) {
+  await closeMenu(ann);
   await ann.send("Of ann");
   await ann.waitForMessage("Of ann");
   const { seq } = assertOk(await bob.ask("send message", "Gone soon"));
@@ -135,6 +159,15 @@ async function conversation({ ann, bob, room }) {
   assertOk(await bob.ask("typing", { room, typing: true }));
   await ann.waitForMessage("Edited by bob");
   await ann.page.getByText('{"json":[1,2]}').waitFor();
+}
+
+/** Closes the dialog that is open, and the drawer below it. */
+async function closeMenu({ page }) {
+  await page.keyboard.press("Escape");
+  const menu = page.getByRole("button", { name: /^Rooms and people/ });
+  if ((await menu.isVisible()) && (await menu.getAttribute("aria-expanded")) === "true") {
+    await page.keyboard.press("Escape");
+  }
 }
 
 /** Rooms and people, which narrow screens have in a drawer. */

@@ -13,6 +13,7 @@ import { socketIo } from "../support/socket.io.mjs";
 import { TIMEOUT_MS } from "../support/timeouts.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
 
 const ARTEFACTS = fileURLToPath(new URL("../../artefacts/", import.meta.url));
 
@@ -64,6 +65,9 @@ async function saveScreenshot(page, name) {
   await page.screenshot({ path: `${ARTEFACTS}admin-ui-${name}.png` });
 }
 
+/** The id of a client's socket on the page. */
+const addressOf = ({ welcome }) => `${welcome.node}.${welcome.connection}`;
+
 /** A button that has an icon alone, by the tooltip that it shows. */
 async function clickIcon(page, row, tooltip) {
   const buttons = row.getByRole("button");
@@ -73,7 +77,7 @@ async function clickIcon(page, row, tooltip) {
       hasText: tooltip,
     });
     if (
-      await shown.waitFor({ timeout: 1000 }).then(
+      await shown.waitFor({ timeout: 3000 }).then(
         () => true,
         () => false,
       )
@@ -104,7 +108,7 @@ test("the page shows sockets, rooms, clients, events and servers", async (t) => 
   await logIn(page);
   await isConnected(page);
   await show(page, "Sockets");
-  const row = page.locator("tbody tr", { hasText: ann.welcome.connection });
+  const row = page.locator("tbody tr", { hasText: addressOf(ann) });
   await row.getByText("HTTP long-polling").waitFor();
   await saveScreenshot(page, "sockets");
   await show(page, "Rooms");
@@ -129,10 +133,13 @@ test("the page shows sockets, rooms, clients, events and servers", async (t) => 
 test("a socket joins and leaves a room, and is disconnected", async (t) => {
   const page = await openPage(t);
   const ann = await joinAsUser(t, socketIo("4.8", "websocket"), server, "ann");
-  const id = ann.welcome.connection;
+  const id = addressOf(ann);
   const showSocket = async () => {
     await show(page, "Sockets");
-    await page.locator("tbody tr", { hasText: id }).click();
+    const row = page.locator("tbody tr", { hasText: id });
+    // The view before stays until its transition has ended.
+    await waitUntil("the only row", async () => (await row.count()) === 1);
+    await row.click();
     await page.getByText(`"user": "${ann.name}"`).waitFor();
   };
   await logIn(page);

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
 import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
 
 const chromium = browserForThisFile();
 const server = serverForThisFile();
@@ -30,20 +31,28 @@ async function annWithMessage(t, at, text) {
 }
 
 /** Waits until a cache of the page contains `text`. */
-async function isKept({ page }, prefix, text) {
-  await page.waitForFunction(
-    async ([cacheOf, wanted]) => {
-      for (const name of await caches.keys()) {
-        if (!name.startsWith(cacheOf)) continue;
-        const cache = await caches.open(name);
-        for (const it of await cache.keys()) {
-          if ((await (await cache.match(it)).text()).includes(wanted)) return true;
+function isKept({ page }, prefix, text) {
+  return waitUntil(`${text} in ${prefix}`, () =>
+    page.evaluate(
+      async ([cacheOf, wanted]) => {
+        for (const name of await caches.keys()) {
+          if (!name.startsWith(cacheOf)) continue;
+          const cache = await caches.open(name);
+          for (const it of await cache.keys()) {
+            if ((await (await cache.match(it)).text()).includes(wanted)) return true;
+          }
         }
-      }
-      return false;
-    },
-    [prefix, text],
-    { polling: 50 },
+        return false;
+      },
+      [prefix, text],
+    ),
+  );
+}
+
+/** Waits until the browser has no cache of this name. */
+function isGone({ page }, name) {
+  return waitUntil(`the end of ${name}`, () =>
+    page.evaluate(async (it) => !(await caches.has(it)), name),
   );
 }
 
@@ -79,7 +88,7 @@ test("nothing of a user is kept after the sign-out", async (t) => {
   const { ann } = await annWithMessage(t, own, text);
   await ann.button("Sign out").click();
   await ann.page.getByText("You have signed out.").waitFor();
-  await ann.page.waitForFunction(async () => !(await caches.keys()).includes("roomcast-messages"));
+  await isGone(ann, "roomcast-messages");
   await own.kill9();
   await ann.page.reload();
   await ann.nameBox.waitFor();
@@ -97,11 +106,7 @@ test("a new version is shown at once, and replaces the old one", async (t) => {
   assert.equal(app, `/assets/${front.version}/app.js`, "an old page was shown");
   await ann.connected();
   await isKept(ann, `roomcast-page-${front.version}`, "<title>");
-  await ann.page.waitForFunction(
-    async (name) => !(await caches.keys()).includes(name),
-    `roomcast-page-${old}`,
-    { polling: 50 },
-  );
+  await isGone(ann, `roomcast-page-${old}`);
 });
 
 /** A proxy in front of `server` that gives the page `version` as its version. */

@@ -52,6 +52,15 @@ test("every conversation has an address, with the browser's history", async (t) 
   const question = ann.page.getByRole("dialog", { name: "Join this room?" });
   await question.getByText(foreign).waitFor();
   await ann.saveScreenshot("join-offer");
+  // Another address takes the question back, and may ask its own.
+  const other = unique("other");
+  await visit(ann, server, `#/room/${other}`);
+  await question.getByText(other).waitFor();
+  await visit(ann, server, "#/room/lobby");
+  await heading(ann, "lobby").waitFor();
+  await question.waitFor({ state: "hidden" });
+  await visit(ann, server, `#/room/${foreign}`);
+  await question.getByText(foreign).waitFor();
   await ann.page.keyboard.press("Escape");
   await waitUntil("the former address", () => address(ann).startsWith("#/room/"));
   assert.equal(await ann.room(foreign).count(), 0);

@@ -22,6 +22,7 @@ test("all claims of a valid token are printed", async (t) => {
   const data = await folder(t);
   const made = await roomcast(data, [
     "token",
+    "--new-key",
     "--user",
     "ann",
     "--name",
@@ -122,7 +123,7 @@ test("keys in files are used, and files that cannot be read are named at once", 
   const token = signed("RS256", RSA.privateKey, { sub: "ann", exp: epochSeconds(60) });
   assert.equal((await check(data, { input: token, env: key(pem) })).code, 0);
   for (const command of ["check-config", "check-token", "token", "serve"]) {
-    const args = [command, ...(command === "token" ? ["--user", "ann"] : [])];
+    const args = [command, ...(command === "token" ? ["--user", "ann", "--new-key"] : [])];
     const { code, stderr } = await roomcast(path.join(data, "none"), args, { env: key(bad) });
     assert.equal(code, 2, `${command}: ${stderr}`);
     assert.match(stderr, /`token\.keys`: key 1.*private\.pem.*private key/);

@@ -189,9 +189,13 @@ test("a room or user that does not exist is said to be so", async (t) => {
   await linesOf("send", room, "first", "--user", "bot");
   assert.equal(await lines.next(), "first");
   assert.deepEqual(await linesOf("history", room, "--after", "1"), [], "the room exists");
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
+  const [{ connection }] = (await linesOf("connections", ann.name, "--json")).map(JSON.parse);
+  const gone = connection.replace(/c[0-9a-f]+$/, "cfffffff");
+  assert.notEqual(gone, connection);
   for (const [words, why] of [
     [["disconnect", unique("nobody")], /nobody\S* has no connection in \//],
-    [["disconnect", "--connection", "c-none"], /there is no connection c-none in \//],
+    [["disconnect", "--connection", gone], /there is no connection \S+cfffffff in \//],
   ]) {
     const { code, stderr } = await ask(words);
     assert.equal(code, 3, stderr);

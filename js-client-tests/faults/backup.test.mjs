@@ -62,8 +62,12 @@ test("a backup under load has all that was acknowledged before it", async (t) =>
 test("what has files already is refused, and so is PostgreSQL", async (t) => {
   const server = await new Server().start();
   t.after(() => server.stop());
+  const inside = await runRoomcast("backup", `${server.data}/copy`, "--data", server.data);
+  assert.equal(inside.code, 2);
+  assert.match(inside.stderr, /is in the data directory/);
   for (const command of ["backup", "restore"]) {
-    const full = await runRoomcast(command, server.data, "--data", server.data);
+    const used = command === "backup" ? path.dirname(server.data) : server.data;
+    const full = await runRoomcast(command, used, "--data", server.data);
     assert.equal(full.code, 2);
     assert.match(full.stderr, /must be new or empty/);
     const other = "store=postgres://nobody@127.0.0.1:1/none";

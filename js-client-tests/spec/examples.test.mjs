@@ -11,7 +11,7 @@ import { SECRET } from "../support/tokens.mjs";
 
 /** What the README or only the suites show. */
 const SHOWN_IN_OTHER_PLACES = {
-  requests: ["new user", "GroupChat", "GroupList", "auth"],
+  requests: ["new user", "identify", "GroupChat", "GroupList", "auth"],
   events: [
     "auth expiring",
     "get users",

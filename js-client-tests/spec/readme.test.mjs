@@ -34,7 +34,7 @@ test("the snippet for the official client survives a restart of the server", asy
   await ann.printed.next("1 ann hello");
   await ann.printed.next("stored at 1");
   const again = run(t, program);
-  await again.printed.next("the name is taken");
+  await again.printed.next("somebody has this name, or one that looks like it");
 
   ann.child.kill("SIGSTOP");
   await server.exitOn("SIGTERM");

@@ -41,7 +41,11 @@ const WRONG_KEYS = [
   ],
   ["auth", { jwt: "x" }, { missing: ["token"], unknown: ["jwt"] }],
   ["identify", {}, { missing: ["name"] }],
-  ["new user", { nickname: "x" }, { missing: ["name"], unknown: ["nickname"] }],
+  [
+    "new user",
+    { nickname: "x" },
+    { missing: ["name"], unknown: ["nickname"], nearest: { nickname: "name" } },
+  ],
 ];
 
 /** Requests of a user in a room, and the codes with which they are refused. */

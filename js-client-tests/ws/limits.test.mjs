@@ -22,12 +22,12 @@ test("a frame at the limit is accepted, one more byte ends the connection with 1
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const frame = (bytes) => {
-    const text = JSON.stringify({ event: "send message", data: "", ack: 99 });
+    const text = JSON.stringify({ event: "send message", data: "" });
     return text.replace('""', `"${"x".repeat(bytes - text.length)}"`);
   };
   assert.equal(frame(FRAME_BYTES).length, FRAME_BYTES);
   const answer = ann.next("error message");
-  ann.sendRaw(frame(FRAME_BYTES).replace('"ack":99', '"xyz":99'));
+  ann.sendRaw(frame(FRAME_BYTES));
   assert.equal((await answer).code, "message_too_large");
   assertRefused(await ann.ask("send message", "x".repeat(5000)), "message_too_large");
   ann.sendRaw(frame(FRAME_BYTES + 1));

@@ -2,8 +2,9 @@ import { describe } from "node:test";
 
 import { memberList, roomDirectory } from "../suites/lists.mjs";
 import { ROOM_SETTINGS } from "../suites/memberships.mjs";
+import { wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { wsJson, wsMsgpack } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: ROOM_SETTINGS });
 

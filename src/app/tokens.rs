@@ -40,13 +40,12 @@ pub fn verify_token(
     let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let result = runtime.block_on(async {
         tokio::select! {
-            result = tokens.verify(token, SystemClock.now()) => Some(result),
-            () = tokens.fetch_sets() => None,
+            result = tokens.verify(token, SystemClock.now()) => result,
+            never = tokens.fetch_sets() => match never {},
         }
     });
     // A pending DNS lookup is not awaited.
     runtime.shutdown_background();
-    let result = result.expect("fetching does not end");
     Ok(result.map_err(|reason| {
         let missing = missing_key_path(config).map(|path| {
             format!("there is no {}: no token is of the server's own key", path.display())

@@ -69,11 +69,11 @@ impl Chat {
         let rows = self.store.members(place, after.as_ref(), count).await?;
         let users: Vec<_> = rows.iter().map(|it| it.user.clone()).collect();
         let mut names = self.store.display_names(&place.space, &users).await?;
-        let named = |row: MemberRow| {
+        let with_name = |row: MemberRow| {
             let name = names.remove(&row.user);
             (row, name)
         };
-        Ok(rows.into_iter().map(named).collect())
+        Ok(rows.into_iter().map(with_name).collect())
     }
 
     /// The rooms of a space that `is_listed` and whose names match.
@@ -135,7 +135,7 @@ async fn find<R, C: Clone, F: Future<Output = Result<Vec<R>, Fault>>>(
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -146,13 +146,14 @@ mod tests {
         visible: u32,
         divisor: u32,
     ) -> (Vec<u32>, Option<u32>, Vec<usize>) {
-        let batches = RefCell::new(Vec::new());
+        let batches = Mutex::new(Vec::new());
         let read = |after: Option<u32>, count: usize| {
-            batches.borrow_mut().push(count);
+            batches.lock().push(count);
             let rows = (0..25_000).filter(move |it| after.is_none_or(|after| *it > after));
             std::future::ready(Ok(rows.take(count).collect::<Vec<u32>>()))
         };
-        let [is_visible, matches] = [visible, divisor].map(|by| move |it: &u32| it % by == 0);
+        let [is_visible, matches] =
+            [visible, divisor].map(|by| move |it: &u32| it.is_multiple_of(by));
         let range = ListRange { after, limit };
         let found = find(range, read, |it| *it, is_visible, matches).await;
         let FoundRows { rows, next } = found.unwrap();

@@ -60,8 +60,8 @@ impl AdminGateway {
     ) -> Self {
         let api = api::for_back_ends(Arc::clone(chat), metrics, ApiPort::Own);
         let pages = if socketio.is_some() { admin_page::routes() } else { Router::new() };
-        let routes = api.merge(api::documents()).merge(health(chat)).merge(pages);
-        let router = traced_routes(routes.fallback(not_found));
+        let all = api.merge(api::documents()).merge(health(chat)).merge(pages);
+        let router = traced_routes(all.fallback(not_found));
         Self { router, socketio: socketio.map(Arc::new), access_log }
     }
 }

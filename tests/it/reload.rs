@@ -149,7 +149,7 @@ async fn limits_of_connections_change_for_those_that_begin_next() {
     let mut before = polling().await;
     reload(&server, "[limits]\ninbox_requests_max = 1");
     let mut after = polling().await;
-    let two = "40\x1e40";
+    let two = "40\x1e42[\"GroupList\",{}]";
     assert_eq!(before.post(two).await.status, 200);
     assert_eq!(after.post(two).await.status, 413);
     server.stop().await;

@@ -6,7 +6,7 @@
 mod claims;
 mod parts;
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -110,15 +110,16 @@ impl KeyTokens {
     }
 
     /// Fetches the sets of keys at once and then periodically. Does not end. Cancel-safe.
-    pub async fn fetch_sets(&self) {
-        let mut changes = self.sources.subscribe();
+    pub async fn fetch_sets(&self) -> Infallible {
+        let mut updates = self.sources.subscribe();
         loop {
-            let sources = Arc::clone(&changes.borrow_and_update());
+            let sources = Arc::clone(&updates.borrow_and_update());
             let fetching = join_all(sources.iter().map(|it| it.run()));
             tokio::select! {
                 // Not an end: without a source the join is complete.
                 _ended = fetching, if !sources.is_empty() => (),
-                changed = changes.changed() => changed.expect("this has a sender"),
+                // This has the sender.
+                _changed = updates.changed() => (),
             }
         }
     }

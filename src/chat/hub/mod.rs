@@ -133,8 +133,7 @@ impl Hub {
         rules: Option<Arc<WebhookRules>>,
         metrics: &Arc<dyn Metrics>,
     ) -> Arc<Self> {
-        let presence_log = PresenceLog::new(rules);
-        let timers = Arc::new(Timers::new());
+        let (presence_log, timers) = (PresenceLog::new(rules), Arc::new(Timers::new()));
         let (presence_grace, members_max) = (limits.presence_grace, limits.receipts_members_max);
         let ask_limits = limits.clone();
         let live_rooms = Arc::new(LiveRooms::new(
@@ -152,8 +151,8 @@ impl Hub {
             Arc::clone(&denials),
             Arc::clone(&presence_log),
         ));
-        let node = publisher.node().clone();
-        let connections = Connections::new(node, Arc::clone(&presence_log), Arc::clone(metrics));
+        let node = || publisher.node().clone();
+        let connections = Connections::new(node(), Arc::clone(&presence_log), Arc::clone(metrics));
         let listeners = Listeners::new(Arc::clone(&publisher));
         let connection_pages = ConnectionPages::new(
             Arc::clone(&connections),
@@ -177,18 +176,13 @@ impl Hub {
             Arc::clone(&timers),
             &ask_limits,
         );
+        let rooms = Arc::clone(&live_rooms);
+        let emitters = Emitters::new(node(), Arc::clone(&connections), rooms, listeners);
+        let typing =
+            |fanout| TypingTracker::new(fanout, Arc::clone(&timers), Arc::clone(&publisher));
         Arc::new(Self {
-            typing: TypingTracker::new(
-                Arc::clone(&fanout),
-                Arc::clone(&timers),
-                Arc::clone(&publisher),
-            ),
-            emitters: Emitters::new(
-                publisher.node().clone(),
-                Arc::clone(&connections),
-                Arc::clone(&live_rooms),
-                listeners,
-            ),
+            typing: typing(Arc::clone(&fanout)),
+            emitters,
             connection_pages,
             transfers: Transfers::new(&connections, &users, &publisher),
             connections,

@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     time::Duration,
 };
 
@@ -132,7 +135,7 @@ impl Client {
     }
 
     fn enter(&mut self, phase: Phase) {
-        self.is_sending = matches!(phase, Phase::Sending(_));
+        self.note_phase(phase);
         if let Phase::Sending(begin) = phase {
             self.due = match self.load.plan.pace {
                 Pace::Never => None,
@@ -140,6 +143,22 @@ impl Client {
                 Pace::PerSecond(rate) => Some(begin + self.turn(rate)),
             };
         }
+    }
+
+    /// Counts the clients that may send.
+    fn note_phase(&mut self, phase: Phase) {
+        let is_sending = matches!(phase, Phase::Sending(_));
+        let sending = &self.load.tally.sending;
+        match (self.is_sending, is_sending) {
+            (false, true) => {
+                sending.fetch_add(1, Relaxed);
+            }
+            (true, false) => {
+                sending.fetch_sub(1, SeqCst);
+            }
+            (false, false) | (true, true) => {}
+        }
+        self.is_sending = is_sending;
     }
 
     /// When the next message of this client is due, from the begin on: each client in its turn.
@@ -248,7 +267,6 @@ impl Client {
         };
         let Some((_, sent)) = self.waiting.remove(at) else { return };
         let tally = &self.load.tally;
-        tally.waiting.fetch_sub(1, Relaxed);
         tally.happened(self.load.now());
         let mut pause = Duration::ZERO;
         if answer.ok {
@@ -259,6 +277,8 @@ impl Client {
             tally.refusals.add(answer.code.as_deref().unwrap_or("refused without a code"));
             pause = answer.retry_after_ms.map_or(PAUSE, Duration::from_millis);
         }
+        // Last: who sees no message waiting sees what has come of it.
+        tally.waiting.fetch_sub(1, SeqCst);
         if self.load.plan.pace == Pace::AfterAnswer {
             self.due = Some(Instant::now() + pause);
         }
@@ -266,6 +286,7 @@ impl Client {
 
     /// The connection has ended: what waited for an answer will get none.
     pub(super) fn failed(&mut self, failure: &Failure) {
+        self.note_phase(Phase::Ended);
         let tally = &self.load.tally;
         tally.waiting.fetch_sub(self.waiting.len() as u64, Relaxed);
         self.waiting.clear();

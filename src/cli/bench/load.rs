@@ -64,6 +64,8 @@ pub(super) struct Tally {
     pub(super) stored: AtomicU64,
     /// Messages that wait for their answers.
     pub(super) waiting: AtomicU64,
+    /// Clients that may send yet: one that is at it notices the end of the phase a little later.
+    pub(super) sending: AtomicU64,
     /// Messages that were due while too many waited for their answers.
     pub(super) skipped: AtomicU64,
     pub(super) deliveries: AtomicU64,
@@ -230,12 +232,15 @@ impl Load {
 
     /// Acknowledged messages that clients have not received, of those whose connections did not end.
     pub(super) fn lost(&self) -> u64 {
-        let is_here = |&client: &usize| {
-            let state = self.clients.get(client).map_or(0, |it| it.state.load(Relaxed));
-            state == State::Connected as u8 || state == State::NotRecovered as u8
-        };
-        let behind: u64 = (0..self.clients.len()).filter(is_here).map(|it| self.behind(it)).sum();
+        let behind = self.all_behind(State::Connected) + self.all_behind(State::NotRecovered);
         behind + self.tally.gaps.load(Relaxed)
+    }
+
+    /// How many acknowledged messages the clients in this state have not received, together.
+    pub(super) fn all_behind(&self, state: State) -> u64 {
+        let states = self.clients.iter().map(|it| it.state.load(Relaxed));
+        let in_state = states.enumerate().filter(|(_, it)| *it == state as u8);
+        in_state.map(|(client, _)| self.behind(client)).sum()
     }
 
     /// Microseconds since the origin.

@@ -50,6 +50,8 @@ impl Report {
 
     fn connections(&mut self, work: Work, run: &Run) {
         let plan = &run.load.plan;
+        self.row("wire", "wire", plan.wire.name());
+        self.row("seconds", "seconds", plan.duration.as_secs());
         self.row("clients", "clients", plan.clients);
         self.row("rooms", "rooms", plan.rooms);
         self.row("connected", "connections opened", run.connected);
@@ -175,6 +177,7 @@ fn cell(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
         Value::Object(entries) if entries.is_empty() => "none".to_owned(),
         Value::Object(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();

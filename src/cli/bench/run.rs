@@ -3,7 +3,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     time::Duration,
 };
 
@@ -116,10 +119,8 @@ impl Run {
         self.progress.step("coming back");
         let begin = Instant::now();
         self.phases.send_replace(Phase::Back(begin));
-        let is_complete = |load: &Load| {
-            let is_here = load.count(State::Away) == 0;
-            is_here && (load.lost() == 0 || load.count(State::NotRecovered) > 0)
-        };
+        let is_complete =
+            |load: &Load| load.count(State::Away) == 0 && load.all_behind(State::Connected) == 0;
         self.wait(duration, is_complete).await;
     }
 
@@ -185,7 +186,10 @@ impl Run {
 
     /// Waits until what was sent is answered and delivered.
     async fn settle(&mut self) {
-        let is_settled = |load: &Load| load.tally.waiting.load(Relaxed) == 0 && load.lost() == 0;
+        let is_settled = |load: &Load| {
+            let (sending, waiting) = (&load.tally.sending, &load.tally.waiting);
+            sending.load(SeqCst) == 0 && waiting.load(SeqCst) == 0 && load.lost() == 0
+        };
         if !is_settled(&self.load) {
             self.progress.step("waiting for what is under way");
         }

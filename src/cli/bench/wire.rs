@@ -68,6 +68,14 @@ struct Frame<'a> {
 }
 
 impl Wire {
+    /// Its name, as an option and in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Websocket => "websocket",
+            Self::SocketIo => "socket.io",
+        }
+    }
+
     /// Where the WebSocket is opened.
     pub(super) fn path(self, introduction: &Introduction<'_>) -> String {
         let Introduction { space, room, since, .. } = introduction;

@@ -233,20 +233,19 @@ impl Listener {
             let (connections, accepted) = (self.connections.clone(), (stream, permit, peer));
             let unanswered = connections.pause.as_ref().map(AcceptPause::count);
             let (handler, owner) = (handler.clone(), tasks.clone());
-            match preamble {
-                Some(preamble) => tasks.spawn("connection", async move {
-                    let (stream, permit, peer) = accepted;
-                    let read = Box::pin(preamble.read((stream, peer), &owner)).await;
-                    if let Some((stream, peer)) = read {
-                        let accepted = (stream, permit, peer);
-                        connections.serve(accepted, unanswered, handler, owner).await;
-                    }
-                }),
-                None => {
-                    let served = connections.serve(accepted, unanswered, handler, owner);
-                    tasks.spawn("connection", served);
+            let Some(preamble) = preamble else {
+                let served = connections.serve(accepted, unanswered, handler, owner);
+                tasks.spawn("connection", served);
+                return;
+            };
+            tasks.spawn("connection", async move {
+                let (stream, permit, peer) = accepted;
+                let read = Box::pin(preamble.read((stream, peer), &owner)).await;
+                if let Some((stream, peer)) = read {
+                    let accepted = (stream, permit, peer);
+                    connections.serve(accepted, unanswered, handler, owner).await;
                 }
-            }
+            });
             return;
         }
         if limit_log.is_due() {

@@ -13,7 +13,7 @@ pub use self::received::{AdminCredentials, credentials, request};
 use super::payload::{self, Timestamp};
 use crate::{
     chat::{AdminChange, AdminSocket, ServerCounts, ports::NodeStats},
-    domain::{AdminUiRights, Body, Space, Token},
+    domain::{AdminUiRights, Body, RoomName, Space, Token},
 };
 
 /// What the message of a refused login is. The page compares it.
@@ -74,7 +74,7 @@ pub fn change(change: &AdminChange, at: OffsetDateTime) -> Vec<Body> {
             let (nsp, id) = (space.as_raw(), address.to_string());
             let end = event(&("socket_disconnected", nsp, &id, "transport close", at));
             // The page removes the socket from rooms only when it is told so.
-            let rooms = [&*id].into_iter().chain(rooms.iter().map(|room| room.as_raw()));
+            let rooms = [&*id].into_iter().chain(rooms.iter().map(RoomName::as_raw));
             let left = rooms.map(|room| event(&("room_left", nsp, room, &id, at)));
             [end].into_iter().chain(left).collect()
         }

@@ -158,7 +158,8 @@ pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Re
 
 /// Names the wrong keys of data that has not the documented form, if some are wrong.
 fn name_keys(rejection: Rejection, row: &RequestSpec, data: &RequestData<'_>) -> Rejection {
-    if rejection != NOT_AN_OBJECT {
+    let is_bytes = data.raw.is_some_and(|raw| body::is_bytes(raw, data.encoding));
+    if rejection != NOT_AN_OBJECT || is_bytes {
         return rejection;
     }
     let mismatch = keys::of_request(row.name, data.raw);

@@ -85,6 +85,7 @@ pub(super) const LAYERS: [Layer; 18] = [
             "tokio",
             "tokio_rustls",
             "tokio_tungstenite",
+            "tokio_util",
             "tower",
             "tower_http",
             "tower_service",

@@ -114,9 +114,10 @@ fn a_detailed_page_has_rooms_and_the_node() {
     assert_eq!((stats.node.as_raw(), &*stats.host, stats.opened), ("alone", "vm", 2));
     assert_eq!(stats.open(), 2);
     assert!(page(ConnectionsDetail::Rooms).nodes.is_empty());
-    assert_eq!(rooms(&page(ConnectionsDetail::None)), [vec![String::new(); 0], vec![]]);
+    let no_rooms: [Vec<String>; 2] = Default::default();
+    assert_eq!(rooms(&page(ConnectionsDetail::None)), no_rooms);
     place(Placing::Out);
-    assert_eq!(rooms(&page(ConnectionsDetail::Rooms)), [vec![String::new(); 0], vec![]]);
+    assert_eq!(rooms(&page(ConnectionsDetail::Rooms)), no_rooms);
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,11 +80,9 @@ async fn a_thousand_clients_return_over_the_whole_time() {
             let mut between = interval_at(begun_at + INTERVAL / 2, INTERVAL);
             while closed_at.iter().any(Option::is_none) {
                 let now = between.tick().await;
-                for (outbox, closed_at) in outboxes.iter().zip(&mut closed_at) {
-                    if closed_at.is_none() && wait_of(outbox).is_some() {
-                        *closed_at = Some(now);
-                    }
-                }
+                let pairs = outboxes.iter().zip(&mut closed_at);
+                let closed = pairs.filter(|(outbox, at)| at.is_none() && wait_of(outbox).is_some());
+                closed.for_each(|(_, at)| *at = Some(now));
             }
         };
         join!(fixture.chat.close_connections(PACE), observe);

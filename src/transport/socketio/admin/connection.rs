@@ -15,7 +15,7 @@ use socketioxide::{
 };
 
 use crate::{
-    domain::{Body, CloseReason},
+    domain::{Body, CloseReason, ConnectionId},
     transport::{
         deflate,
         lanes::{LaneWriter, QueueFull},
@@ -93,6 +93,10 @@ impl AttachedConnection for AdminConnection {
 
     fn is_connected(&self) -> bool {
         !self.inbox.is_pending()
+    }
+
+    fn in_chat(&self) -> Option<ConnectionId> {
+        None
     }
 
     /// The page knows no such event.

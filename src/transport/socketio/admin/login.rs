@@ -70,12 +70,13 @@ impl Logins {
     ) -> Result<Login, LoginRefusal> {
         let Some(access) = &self.access else { return Ok(Login::Known) };
         match credentials {
-            AdminCredentials::None => Err(LoginRefusal::InvalidCredentials),
             AdminCredentials::Session(session) if access.check_session(&session) => {
                 Ok(Login::Known)
             }
             // A session has too many bits to be guessed, so this is one that has expired.
-            AdminCredentials::Session(_) => Err(LoginRefusal::InvalidCredentials),
+            AdminCredentials::None | AdminCredentials::Session(_) => {
+                Err(LoginRefusal::InvalidCredentials)
+            }
             AdminCredentials::Password(username, password) => {
                 self.check_pace(address)?;
                 if self.check_password(access, username, password).await? {
@@ -115,9 +116,8 @@ impl Logins {
         };
         match failures.get(&address) {
             Some(it) if it.end() > now && it.count >= FAILURES_MAX => too_fast(it.end()),
-            Some(_) => Ok(()),
             None if failures.len() >= ADDRESSES_MAX => too_fast(now + FAILURES_WINDOW),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

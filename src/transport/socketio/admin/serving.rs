@@ -75,7 +75,7 @@ async fn serve(
                 due.reset_immediately();
             }
             Input::ListDue => page.refresh().await,
-            Input::Drain => return connection.session().close(CloseReason::Draining),
+            Input::Drain => return connection.session().close(CloseReason::DRAINING),
             Input::Closed => return,
         }
     }
@@ -95,7 +95,7 @@ impl Page<'_> {
     async fn handle(&self, queued: QueuedRequest, rights: AdminUiRights) {
         let QueuedRequest { value, ack: _, unanswered } = queued;
         let Value::Str(text, _attachments) = value else { return };
-        let request = admin_ui::request(&text, self.chat.limits());
+        let request = admin_ui::request(&text, &self.chat.limits());
         let performed = match (request, rights) {
             (Ok(_), AdminUiRights::ReadOnly) => Err(Rejection::Forbidden),
             (Ok(request), AdminUiRights::Commands) => self.chat.perform_for_admin(request).await,

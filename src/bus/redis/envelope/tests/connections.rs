@@ -6,6 +6,17 @@ use crate::chat::ports::{
     NodeStats, OpenConnection, Peer,
 };
 
+fn node_stats() -> NodeStats {
+    NodeStats {
+        node: NodeId::from_raw("n1"),
+        host: "vm".into(),
+        process: 7,
+        uptime: std::time::Duration::from_millis(1500),
+        opened: 9,
+        connections: vec![(Space::root(), Carrier::PlainWebSocket, 2)],
+    }
+}
+
 /// Requests and replies.
 pub(super) fn examples() -> Vec<Example> {
     let id = ConnectionsRequestId::from_raw(9);
@@ -34,14 +45,7 @@ pub(super) fn examples() -> Vec<Example> {
         rooms: ["a", "b"].map(|it| RoomName::parse(it).unwrap()).to_vec(),
         ..open("n1.c1d", Carrier::SocketIoPolling)
     };
-    let stats = NodeStats {
-        node: NodeId::from_raw("n1"),
-        host: "vm".into(),
-        process: 7,
-        uptime: std::time::Duration::from_millis(1500),
-        opened: 9,
-        connections: vec![(Space::root(), Carrier::PlainWebSocket, 2)],
-    };
+    let stats = node_stats();
     let reply_of = |connections, total, nodes| {
         let (to, first) = (NodeId::from_raw("n2"), FirstConnections { connections, total, nodes });
         ClusterEvent::ConnectionsReply { to, request: id, first }
