@@ -7,6 +7,7 @@ use std::{
 
 use time::OffsetDateTime;
 
+use super::delivery_time::DeliveryTimer;
 use crate::domain::{
     AskId, ConnectionId, CustomEvent, DisplayName, DisplayNames, Entry, Epoch, Log, Member, Muted,
     NamedUser, NodeId, Role, RoomName, Seq, Token, Typing, UserName, View,
@@ -213,10 +214,19 @@ type Encoding = Box<dyn Any + Send + Sync>;
 /// An event with a cache of its encodings: each is made once, not once per connection.
 #[derive(Debug)]
 pub struct Delivery {
-    event: Event,
+    content: DeliveryContent,
     /// See [`Delivery::passing_id`].
     passing_id: Option<Box<str>>,
     encodings: [OnceLock<Encoding>; ENCODINGS],
+}
+
+/// What a delivery sends.
+#[derive(Debug)]
+enum DeliveryContent {
+    /// An event.
+    Event(Box<Event>),
+    /// The event of another delivery, on its way to connections that receive it now.
+    Timed(Arc<Delivery>, DeliveryTimer),
 }
 
 impl Delivery {
@@ -227,7 +237,34 @@ impl Delivery {
 
     /// The same with an id by which all nodes recognise it.
     pub fn with_id(event: Event, passing_id: Option<Box<str>>) -> Arc<Self> {
-        Arc::new(Self { event, passing_id, encodings: [const { OnceLock::new() }; ENCODINGS] })
+        Self::of(DeliveryContent::Event(Box::new(event)), passing_id)
+    }
+
+    /// The same event with encodings of its own, which are timed. What keeps it for later keeps
+    /// [`Delivery::untimed`]: the time ends with the last encoding.
+    pub(crate) fn timed(self: &Arc<Self>, timer: DeliveryTimer) -> Arc<Self> {
+        let untimed = Arc::clone(self.untimed());
+        Self::of(DeliveryContent::Timed(untimed, timer), self.passing_id.clone())
+    }
+
+    /// The delivery of the same event without a timer.
+    pub fn untimed(self: &Arc<Self>) -> &Arc<Self> {
+        match &self.content {
+            DeliveryContent::Event(_) => self,
+            DeliveryContent::Timed(untimed, _) => untimed,
+        }
+    }
+
+    /// What times the encodings.
+    pub fn timer(&self) -> Option<&DeliveryTimer> {
+        match &self.content {
+            DeliveryContent::Event(_) => None,
+            DeliveryContent::Timed(_, timer) => Some(timer),
+        }
+    }
+
+    fn of(content: DeliveryContent, passing_id: Option<Box<str>>) -> Arc<Self> {
+        Arc::new(Self { content, passing_id, encodings: [const { OnceLock::new() }; ENCODINGS] })
     }
 
     /// The id of an event that is not stored, the same on all nodes. `None` where none is needed.
@@ -237,12 +274,15 @@ impl Delivery {
 
     /// The event.
     pub fn event(&self) -> &Event {
-        &self.event
+        match &self.content {
+            DeliveryContent::Event(event) => event,
+            DeliveryContent::Timed(untimed, _) => untimed.event(),
+        }
     }
 
     /// The entry, if the event has one.
     pub fn entry(&self) -> Option<&Entry> {
-        match &self.event {
+        match self.event() {
             Event::Entry(entry) | Event::Notified { entry, .. } => Some(entry),
             _ => None,
         }
@@ -265,7 +305,7 @@ impl Delivery {
 /// A stored entry on its way to connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
-    /// A delivery of [`Event::Entry`].
+    /// A delivery of [`Event::Entry`], timed if it was just stored.
     pub(crate) delivery: Arc<Delivery>,
     /// The connection of this node that sent it.
     pub(crate) origin: Option<ConnectionId>,

@@ -14,6 +14,7 @@ mod backends;
 mod bans;
 mod cluster;
 mod dead_letters;
+mod delivery_time;
 mod denials;
 mod directory;
 mod drain;
@@ -61,6 +62,7 @@ pub use self::{
     backends::{Backends, OnFailure, RegisteredBackend},
     bans::{Ban, BanRequest, BansQuestion},
     dead_letters::{DeadLetterPage, DeadLetterQuery, ResendRequest},
+    delivery_time::DeliveryTimer,
     drain::DrainPace,
     emitter::{EmitterEffect, EmitterPacket},
     hub::{ContinuedSession, FoundWaiting, Lookup, Repeats, SessionSnapshot, WaitingSessions},

@@ -7,9 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use super::{
     ChatRules, Replaceable, RetentionRules,
+    delivery_time::DeliveryTimers,
     event::{Delivery, Event, MissedEntries, MissedRun},
     ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     publisher::Publisher,
@@ -56,6 +58,12 @@ pub(crate) fn delivery_with_attachments(room: &str, seq: u64, attachments: usize
     let body = Body::from_raw("\"hi\"".into(), attachments);
     let content = Content::Body { body, edited_at: None };
     delivery_of(room, seq, Act::Said { kind: MessageKind::Message, content })
+}
+
+/// Times deliveries. The number of those that have ended is sent.
+pub(crate) fn counted_timers() -> (DeliveryTimers, watch::Receiver<usize>) {
+    let (ended, count) = watch::channel(0);
+    (DeliveryTimers::new(move |_| ended.send_modify(|it| *it += 1)), count)
 }
 
 /// The entry of a message.

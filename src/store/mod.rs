@@ -3,6 +3,7 @@
 //! The memory engine is the reference. SQLite keeps the same guarantees on disk for one node,
 //! PostgreSQL for several nodes. `contract` tests all engines against the guarantees.
 
+mod measured;
 mod memory;
 mod migrations;
 mod postgres;
@@ -13,6 +14,7 @@ mod transfer;
 #[cfg(test)]
 pub(crate) mod contract;
 
+pub use measured::MeasuredStore;
 pub use memory::{MemoryNodes, MemoryStore};
 pub use postgres::{
     PostgresError, PostgresMeasurement, PostgresNodes, PostgresOptions, PostgresStore,

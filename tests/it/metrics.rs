@@ -44,6 +44,12 @@ async fn a_server_counts_connections_messages_and_rejections() {
         }
     })
     .await;
+    wait_for("the deliveries to end", async {
+        while server.metric("roomcast_delivery_seconds_count") < 3 {
+            yield_now().await;
+        }
+    })
+    .await;
     for (wire, count) in [(plain, 1), (socketio, 2)] {
         let labelled = |name, labels| server.metric(&format!(r#"{name}{{wire="{wire}"{labels}}}"#));
         assert_eq!(labelled("roomcast_connections_opened_total", ""), count);
@@ -60,6 +66,8 @@ async fn a_server_counts_connections_messages_and_rejections() {
         ("roomcast_commit_messages_sum", 3),
         // One client at a time, which receives its own message.
         ("roomcast_entries_delivered_total", 3),
+        ("roomcast_delivery_seconds_count", 3),
+        (r#"roomcast_store_read_seconds_count{read="is_registered"}"#, 3),
         ("roomcast_commits_failed_total", 0),
         ("roomcast_store_up", 1),
         ("roomcast_bus_up", 1),
@@ -68,6 +76,22 @@ async fn a_server_counts_connections_messages_and_rejections() {
         ("roomcast_draining", 0),
     ] {
         assert_eq!(server.metric(series), value, "{series}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_for_recovery_does_not_prolong_its_delivery() {
+    let server = TestServer::with(|config| config.limits.recovery_ms = 60_000).await;
+    for (wire, count) in Wire::ALL.into_iter().zip(1..) {
+        let mut client = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        client.post("kept").await;
+        wait_for("the delivery to end", async {
+            while server.metric("roomcast_delivery_seconds_count") < count {
+                yield_now().await;
+            }
+        })
+        .await;
     }
     server.stop().await;
 }

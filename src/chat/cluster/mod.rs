@@ -159,8 +159,8 @@ impl Cluster {
         replies: Vec<(Seq, ReadyReply)>,
     ) {
         for post in run {
-            self.publisher
-                .publish_to_place(place, || ClusterEvent::Entry(Arc::clone(&post.delivery)));
+            let entry = || ClusterEvent::Entry(Arc::clone(post.delivery.untimed()));
+            self.publisher.publish_to_place(place, entry);
         }
         self.deliver_in_order(place, run, replies);
     }

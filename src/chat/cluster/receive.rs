@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeSet, mem, ops::RangeInclusive, sync::Arc};
 
+use tokio::time::Instant;
+
 use super::{Cluster, ClusterState, StaleMemberships, gap_detector::SequenceCheck};
 use crate::{
     chat::{
-        event::Post,
+        event::{Delivery, Post},
         hub::RemotePresence,
         ports::{Announcement, BusEvent, ClusterEvent},
     },
@@ -91,16 +93,19 @@ impl Cluster {
         self.mark_dirty(&BTreeSet::from([channel]), Some(from));
     }
 
+    fn deliver_received(&self, delivery: &Arc<Delivery>) {
+        let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
+        let delivery = delivery.timed(self.hub.delivery_timers.start(Instant::now()));
+        let post = Post { delivery, origin: None, except: None };
+        self.deliver_in_order(&place, &[post], Vec::new());
+    }
+
     fn apply(&self, from: &NodeId, channel: Channel, event: ClusterEvent) {
         let present = |place: &Place, presence: RemotePresence<'_>| {
             self.hub.live_rooms.apply_remote_presence(from, place, presence);
         };
         match event {
-            ClusterEvent::Entry(delivery) => {
-                let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
-                let post = Post { delivery: Arc::clone(&delivery), origin: None, except: None };
-                self.deliver_in_order(&place, &[post], Vec::new());
-            }
+            ClusterEvent::Entry(delivery) => self.deliver_received(&delivery),
             ClusterEvent::Trimmed(place, retained) => self.hub.fanout.trim(&[(place, retained)]),
             ClusterEvent::MembershipChanged { place, user, by } => {
                 if self.hub.users.is_present(&place.space, &user) {

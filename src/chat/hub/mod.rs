@@ -83,10 +83,11 @@ use self::{
     typing::TypingTracker,
 };
 use super::{
+    delivery_time::DeliveryTimers,
     event::Post,
     ports::{
         Change, ChangeResult, ClusterCommand, ClusterEvent, DenialChange, DenialSnapshot,
-        Membership, Metrics,
+        Membership, MetricEvent, Metrics,
     },
     publisher::Publisher,
 };
@@ -110,6 +111,8 @@ pub(crate) struct Hub {
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) denials: Arc<Denials>,
     pub(crate) presence_log: Arc<PresenceLog>,
+    /// Times the entries that this node stores or receives.
+    pub(crate) delivery_timers: DeliveryTimers,
     timers: Arc<Timers>,
 }
 
@@ -177,12 +180,11 @@ impl Hub {
             &ask_limits,
         );
         let rooms = Arc::clone(&live_rooms);
-        let emitters = Emitters::new(node(), Arc::clone(&connections), rooms, listeners);
         let typing =
-            |fanout| TypingTracker::new(fanout, Arc::clone(&timers), Arc::clone(&publisher));
+            TypingTracker::new(Arc::clone(&fanout), Arc::clone(&timers), Arc::clone(&publisher));
         Arc::new(Self {
-            typing: typing(Arc::clone(&fanout)),
-            emitters,
+            typing,
+            emitters: Emitters::new(node(), Arc::clone(&connections), rooms, listeners),
             connection_pages,
             transfers: Transfers::new(&connections, &users, &publisher),
             connections,
@@ -201,6 +203,7 @@ impl Hub {
             users,
             live_rooms,
             fanout,
+            delivery_timers: delivery_timers(Arc::clone(metrics)),
             timers,
         })
     }
@@ -367,4 +370,8 @@ impl Hub {
         self.live_rooms.send_due_presences(now);
         self.receipts.send_due(now);
     }
+}
+
+fn delivery_timers(metrics: Arc<dyn Metrics>) -> DeliveryTimers {
+    DeliveryTimers::new(move |elapsed| metrics.record(MetricEvent::DeliveryEnded { elapsed }))
 }

@@ -27,8 +27,9 @@ pub(super) struct Ring {
 impl Ring {
     /// Adds the next entry, and drops the oldest ones above the limits. An edit or deletion also
     /// changes the entry that it refers to.
-    pub(super) fn push(&mut self, post: Post, limits: &Limits) {
+    pub(super) fn push(&mut self, post: &Post, limits: &Limits) {
         self.replays.clear();
+        let post = Post { delivery: Arc::clone(post.delivery.untimed()), ..*post };
         if let Some(change) = post.delivery.entry().filter(|entry| !entry.is_message()) {
             self.amend(change);
         }
@@ -168,10 +169,13 @@ fn weight(delivery: &Delivery) -> usize {
 mod tests {
     use std::num::NonZeroUsize;
 
+    use bytes::Bytes;
+    use tokio::time::Instant;
+
     use super::*;
     use crate::chat::{
         event::MissedRun,
-        test_support::{deletion_delivery, entry, message_delivery},
+        test_support::{counted_timers, deletion_delivery, entry, message_delivery},
     };
 
     fn seqs<'r>(run: Option<impl Iterator<Item = &'r Post>>) -> Option<Vec<u64>> {
@@ -191,7 +195,7 @@ mod tests {
         let limits = at_most(3);
         let mut ring = Ring::default();
         for seq in 1..=5 {
-            ring.push(post(message_delivery("lobby", seq)), &limits);
+            ring.push(&post(message_delivery("lobby", seq)), &limits);
         }
         let (at, head) = (Seq::from_raw, Seq::from_raw(5));
         assert_eq!(seqs(ring.run(at(2), head)), Some(vec![3, 4, 5]));
@@ -203,13 +207,27 @@ mod tests {
         assert_eq!(seqs(ring.run(at(3), head)), None, "4 is not kept any more");
     }
 
+    #[tokio::test]
+    async fn a_kept_entry_does_not_prolong_its_delivery() {
+        let (timers, ended) = counted_timers();
+        let delivery = message_delivery("lobby", 1).timed(timers.start(Instant::now()));
+        let mut ring = Ring::default();
+        ring.push(&post(Arc::clone(&delivery)), &Limits::default());
+        let frame = delivery.timer().unwrap().attach_to(Bytes::from_static(b"frame"));
+        drop(delivery);
+        assert_eq!(*ended.borrow(), 0, "a connection waits for its frame");
+        drop(frame);
+        assert_eq!(*ended.borrow(), 1);
+        assert_eq!(seqs(ring.run(Seq::ZERO, Seq::from_raw(1))), Some(vec![1]));
+    }
+
     #[test]
     fn bytes_are_bounded_too() {
         let limits =
             Limits { ring_bytes_max: NonZeroUsize::new(1600).unwrap(), ..Limits::default() };
         let mut ring = Ring::default();
         for seq in 1..=10 {
-            ring.push(post(message_delivery("lobby", seq)), &limits);
+            ring.push(&post(message_delivery("lobby", seq)), &limits);
         }
         assert!(ring.bytes <= 1600);
         assert!(!ring.posts.is_empty());
@@ -219,7 +237,7 @@ mod tests {
     fn stored_entries_are_filled_in_before_newer_ones() {
         let limits = at_most(4);
         let mut ring = Ring::default();
-        ring.push(post(message_delivery("lobby", 6)), &limits);
+        ring.push(&post(message_delivery("lobby", 6)), &limits);
         let older = (3..=6).map(|seq| entry("lobby", seq)).collect();
         ring.fill(older, Seq::from_raw(6), &limits);
         assert_eq!(seqs(ring.run(Seq::from_raw(2), Seq::from_raw(6))), Some(vec![3, 4, 5, 6]));
@@ -234,7 +252,7 @@ mod tests {
             "not past the head"
         );
         let mut holed = Ring::default();
-        holed.push(post(message_delivery("lobby", 6)), &limits);
+        holed.push(&post(message_delivery("lobby", 6)), &limits);
         holed.fill(vec![entry("lobby", 4)], Seq::from_raw(6), &limits);
         assert_eq!(seqs(holed.run(Seq::from_raw(4), Seq::from_raw(6))), None, "5 is missing");
     }
@@ -244,9 +262,9 @@ mod tests {
         let (limits, room) = (Limits::default(), RoomName::lobby());
         let (sender, other) = (ConnectionId::from_raw(1), ConnectionId::from_raw(2));
         let mut ring = Ring::default();
-        ring.push(post(message_delivery("lobby", 1)), &limits);
+        ring.push(&post(message_delivery("lobby", 1)), &limits);
         let excepted = Post { except: Some(sender), ..post(message_delivery("lobby", 2)) };
-        ring.push(excepted, &limits);
+        ring.push(&excepted, &limits);
         let missed = |ring: &mut Ring, connection, after, head| {
             let cursor = (Seq::from_raw(after), Seq::from_raw(head));
             let events =
@@ -268,7 +286,7 @@ mod tests {
         assert_eq!(entries(&missed(&mut ring, sender, 0, 2)), 1, "without its own entry");
         assert!(Arc::ptr_eq(&first, &missed(&mut ring, other, 0, 2)), "that one is not kept");
 
-        ring.push(post(deletion_delivery("lobby", 3, 1)), &limits);
+        ring.push(&post(deletion_delivery("lobby", 3, 1)), &limits);
         let later = missed(&mut ring, other, 0, 3);
         assert_eq!(entries(&later), 3);
         ring.trim(Seq::from_raw(1));
@@ -284,8 +302,8 @@ mod tests {
     fn a_deleted_message_is_replayed_without_its_body() {
         let limits = Limits::default();
         let mut ring = Ring::default();
-        ring.push(post(message_delivery("lobby", 1)), &limits);
-        ring.push(post(deletion_delivery("lobby", 2, 1)), &limits);
+        ring.push(&post(message_delivery("lobby", 1)), &limits);
+        ring.push(&post(deletion_delivery("lobby", 2, 1)), &limits);
         let mut run = ring.run(Seq::ZERO, Seq::from_raw(2)).unwrap();
         assert!(run.all(|it| it.delivery.entry().unwrap().body().is_none()));
         drop(run);

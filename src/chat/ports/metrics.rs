@@ -57,6 +57,11 @@ pub enum MetricEvent<'a> {
         /// How many: the same entry for two connections counts twice.
         entries: u64,
     },
+    /// The last connection of this node has a stored entry, or has ended.
+    DeliveryEnded {
+        /// From the commit or, of an entry of another node, its arrival.
+        elapsed: Duration,
+    },
     /// A client that came back to a room was sent entries that it had missed, or was told that it cannot
     /// have them.
     MissedSent(MissedSource),
@@ -69,6 +74,15 @@ pub enum MetricEvent<'a> {
     },
     /// The store refused a transaction of the journal.
     CommitFailed,
+    /// The store was read.
+    StoreRead {
+        /// What was read: the method of the store.
+        read: &'static str,
+        /// From the call of the store to its answer.
+        elapsed: Duration,
+        /// Whether it answered.
+        outcome: ReadOutcome,
+    },
     /// A polling client of Socket.IO asked for what waits.
     PollReceived,
     /// The bus has returned a probe of this node.
@@ -103,6 +117,15 @@ pub enum MetricEvent<'a> {
         /// The events in the request.
         events: usize,
     },
+}
+
+/// How a read of the store ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// It was answered.
+    Answered,
+    /// It failed.
+    Failed,
 }
 
 /// Where the missed entries of a room came from.

@@ -42,7 +42,9 @@ pub use connections::{
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use draft::{Draft, DraftAct, Outcome, PostedMessage};
 pub use fault::{Fault, with_causes};
-pub use metrics::{MetricEvent, Metrics, MissedSource, NoMetrics, RequestMetrics, Wire};
+pub use metrics::{
+    MetricEvent, Metrics, MissedSource, NoMetrics, ReadOutcome, RequestMetrics, Wire,
+};
 pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
 pub use outbox::{Carrier, Outbox, Overflow, Peer};
 pub use page::{Page, PageLimit, PageRange};

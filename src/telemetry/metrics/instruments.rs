@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    chat::ports::{BackendFailure, MetricEvent, MissedSource, Wire},
+    chat::ports::{BackendFailure, MetricEvent, MissedSource, ReadOutcome, Wire},
     domain::Rejection,
     wire::{REQUESTS, code},
 };
@@ -46,11 +46,14 @@ pub(super) struct Instruments {
     accepted: [Vec<(&'static str, Counter)>; WIRES.len()],
     answers: [Histogram; WIRES.len()],
     delivered: Counter,
+    deliveries: Histogram,
     missed: Family<Labels<1>, Counter>,
     messages: Counter,
     commit_messages: Histogram,
     commits: Histogram,
     commits_failed: Counter,
+    reads: Durations<Labels<1>>,
+    reads_failed: Family<Labels<1>, Counter>,
     polls: Counter,
     bus: Histogram,
     backend_calls: Durations<NamedLabels<2>>,
@@ -71,11 +74,14 @@ impl Instruments {
             answers: WIRES.map(|wire| answers.get_or_create_owned(&[("wire", wire.as_str())])),
             requests,
             delivered: Counter::default(),
+            deliveries: durations(),
             missed: Family::default(),
             messages: Counter::default(),
             commit_messages: Histogram::new(BATCH_BOUNDS),
             commits: durations(),
             commits_failed: Counter::default(),
+            reads: Family::new_with_constructor(durations),
+            reads_failed: Family::default(),
             polls: Counter::default(),
             bus: durations(),
             backend_calls: Family::new_with_constructor(durations),
@@ -103,6 +109,8 @@ impl Instruments {
         registry.register_with_unit("answer", help, Unit::Seconds, answers);
         let help = "Stored entries that were queued for connections, one for each";
         registry.register("entries_delivered", help, it.delivered.clone());
+        let help = "From the commit of an entry until the last connection of this node has it";
+        registry.register_with_unit("delivery", help, Unit::Seconds, it.deliveries.clone());
         let help = "Times that clients which came back to a room were sent what they had missed";
         registry.register("missed_sent", help, it.missed.clone());
         registry.register("messages_stored", "Messages on disk", it.messages.clone());
@@ -112,6 +120,10 @@ impl Instruments {
         registry.register_with_unit("commit", help, Unit::Seconds, it.commits.clone());
         let help = "Transactions that the store refused";
         registry.register("commits_failed", help, it.commits_failed.clone());
+        let help = "Reads of the store";
+        registry.register_with_unit("store_read", help, Unit::Seconds, it.reads.clone());
+        let help = "Reads of the store that failed";
+        registry.register("store_reads_failed", help, it.reads_failed.clone());
         registry.register("polls", "Polls of Socket.IO clients", it.polls.clone());
         let help = "From the commit of a probe until it has come back through the bus";
         registry.register_with_unit("bus_probe", help, Unit::Seconds, it.bus.clone());
@@ -145,6 +157,9 @@ impl Instruments {
             MetricEvent::Delivered { entries } => {
                 self.delivered.inc_by(entries);
             }
+            MetricEvent::DeliveryEnded { elapsed } => {
+                self.deliveries.observe(elapsed.as_secs_f64());
+            }
             MetricEvent::MissedSent(source) => {
                 self.missed.get_or_create(&[("source", source_label(source))]).inc();
             }
@@ -154,14 +169,15 @@ impl Instruments {
             MetricEvent::CommitFailed => {
                 self.commits_failed.inc();
             }
+            MetricEvent::StoreRead { read, elapsed, outcome } => {
+                self.record_read(read, elapsed, outcome);
+            }
             MetricEvent::PollReceived => {
                 self.polls.inc();
             }
             MetricEvent::BusProbed { elapsed } => self.bus.observe(elapsed.as_secs_f64()),
             MetricEvent::BackendCalled { backend, elapsed, failure } => {
-                let outcome = failure.map_or("answered", failure_label);
-                let labels = [("backend", backend.as_raw().into()), ("outcome", outcome.into())];
-                self.backend_calls.get_or_create(&labels).observe(elapsed.as_secs_f64());
+                self.record_call(backend.as_raw(), elapsed, failure);
             }
             MetricEvent::EmitterPacketDropped => {
                 self.emitter_packets_dropped.inc();
@@ -199,6 +215,20 @@ impl Instruments {
             self.commit_messages.observe(messages.into());
         }
         self.commits.observe(elapsed.as_secs_f64());
+    }
+
+    fn record_call(&self, backend: &str, elapsed: Duration, failure: Option<&BackendFailure>) {
+        let outcome = failure.map_or("answered", failure_label);
+        let labels = [("backend", backend.into()), ("outcome", outcome.into())];
+        self.backend_calls.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    }
+
+    fn record_read(&self, read: &'static str, elapsed: Duration, outcome: ReadOutcome) {
+        let labels = [("read", read)];
+        self.reads.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        if outcome == ReadOutcome::Failed {
+            self.reads_failed.get_or_create(&labels).inc();
+        }
     }
 
     fn count_webhook_events(&self, webhook: &str, outcome: &str, events: usize) {

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     chat::{
         EngineState,
-        ports::{BackendFailure, Carrier, ConnectionEnd, MissedSource, Wire},
+        ports::{BackendFailure, Carrier, ConnectionEnd, MissedSource, ReadOutcome, Wire},
     },
     domain::{BackendName, CloseReason, Rejection, Space, WebhookName},
 };
@@ -37,6 +37,7 @@ fn busy() -> ProcessMetrics {
     let (backend, webhook) = (BackendName::from_raw("shop"), WebhookName::from_raw("audit"));
     let (name, webhook) = (Some("join"), &webhook);
     let failure = BackendFailure::Status(500);
+    let read = |outcome| MetricEvent::StoreRead { read: "page", elapsed: millis(3), outcome };
     for event in [
         MetricEvent::ConnectionOpened(Wire::SocketIo),
         MetricEvent::ConnectionClosed(
@@ -57,11 +58,14 @@ fn busy() -> ProcessMetrics {
             rejection: None,
         },
         MetricEvent::Delivered { entries: 7 },
+        MetricEvent::DeliveryEnded { elapsed: millis(1) },
         MetricEvent::MissedSent(MissedSource::Refused),
         MetricEvent::BatchCommitted { messages: 0, elapsed: millis(1) },
         MetricEvent::BatchCommitted { messages: 3, elapsed: millis(2) },
         MetricEvent::BatchCommitted { messages: 600, elapsed: millis(9000) },
         MetricEvent::CommitFailed,
+        read(ReadOutcome::Answered),
+        read(ReadOutcome::Failed),
         MetricEvent::PollReceived,
         MetricEvent::BusProbed { elapsed: millis(1) },
         MetricEvent::BackendCalled { backend: &backend, elapsed: millis(1), failure: None },
@@ -100,6 +104,7 @@ fn every_event_is_counted_under_its_labels() {
             r#"roomcast_requests_total{wire="websocket",request="other",code="ok"} 1"#,
             r#"roomcast_answer_seconds_bucket{le="0.0025",wire="websocket"} 1"#,
             "roomcast_entries_delivered_total 7",
+            r#"roomcast_delivery_seconds_bucket{le="0.001"} 1"#,
             r#"roomcast_missed_sent_total{source="refused"} 1"#,
             "roomcast_messages_stored_total 603",
             r#"roomcast_commit_messages_bucket{le="4.0"} 1"#,
@@ -107,6 +112,8 @@ fn every_event_is_counted_under_its_labels() {
             r#"roomcast_commit_seconds_bucket{le="0.001"} 1"#,
             "roomcast_commit_seconds_count 3",
             "roomcast_commits_failed_total 1",
+            r#"roomcast_store_read_seconds_bucket{le="0.005",read="page"} 2"#,
+            r#"roomcast_store_reads_failed_total{read="page"} 1"#,
             "roomcast_polls_total 1",
             "roomcast_bus_probe_seconds_count 1",
             r#"roomcast_backend_call_seconds_count{backend="shop",outcome="status"} 1"#,

@@ -101,7 +101,7 @@ impl PacketFormat {
                 EventFrames {
                     namespace: self.namespace.clone(),
                     has_attachments: !packet.attachments.is_empty(),
-                    frames: SharedFrame::new(frames(&packet, encoding)),
+                    frames: SharedFrame::new(frames(&packet, encoding), delivery.timer()),
                 }
             }
         };
@@ -159,7 +159,7 @@ impl PacketFormat {
     /// The frames of an event that another node has kept, with this offset as the last argument.
     pub(super) fn kept_event(&self, args: &Body, offset: u64) -> SharedFrame {
         let packet = self.namespace.packet_of_args(args);
-        SharedFrame::new(frames(&recovery::append_offset(packet, offset), self.encoding))
+        SharedFrame::new(frames(&recovery::append_offset(packet, offset), self.encoding), None)
     }
 
     fn make_recoverable(
@@ -171,7 +171,7 @@ impl PacketFormat {
     ) -> RecoverableFrames {
         let packet = wire::event(delivery, &self.namespace, limits);
         let frames = frames(&recovery::append_offset(packet, offset), encoding);
-        let frames = SharedFrame::new(frames);
+        let frames = SharedFrame::new(frames, delivery.timer());
         RecoverableFrames { namespace: self.namespace.clone(), offset, frames }
     }
 

@@ -79,11 +79,11 @@ impl Format {
             Self::Dialect(translator) => return translator.queue_event(delivery, window, queue),
             Self::Json => {
                 let text = || frame::text(&websocket::event(delivery, limits));
-                delivery.encoded(JSON_SLOT, || SharedFrame::new(text()))
+                delivery.encoded(JSON_SLOT, || SharedFrame::new(text(), delivery.timer()))
             }
             Self::MsgPack => {
                 let binary = || frame::binary(&msgpack::event(delivery, limits));
-                delivery.encoded(MSGPACK_SLOT, || SharedFrame::new(binary()))
+                delivery.encoded(MSGPACK_SLOT, || SharedFrame::new(binary(), delivery.timer()))
             }
         };
         queue(frame.for_window(window))

@@ -247,10 +247,11 @@ mod tests {
     use std::{num::NonZeroUsize, pin::pin};
 
     use futures_util::FutureExt as _;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::{
-        chat::test_support::message_delivery,
+        chat::test_support::{counted_timers, message_delivery},
         transport::lanes::test_support::{TestPeer, writer},
     };
 
@@ -341,6 +342,36 @@ mod tests {
         peer.accept(usize::MAX);
         outbox.writer().flushed().await;
         assert_eq!(peer.received(), [event(1), event(2)].concat());
+    }
+
+    #[tokio::test]
+    async fn a_delivery_ends_when_the_last_socket_has_accepted_it() {
+        let (timers, ended) = counted_timers();
+        let [(one, _fast), (other, slow)] = [outbox(10, 10_000), outbox(10, 10_000)];
+        slow.accept(0);
+        let delivery = message_delivery("lobby", 1).timed(timers.start(Instant::now()));
+        for outbox in [&one, &other] {
+            outbox.push(&delivery).unwrap();
+        }
+        drop(delivery);
+        one.writer().flushed().await;
+        assert_eq!(*ended.borrow(), 0, "one is left");
+        slow.accept(usize::MAX);
+        other.writer().flushed().await;
+        assert_eq!(*ended.borrow(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_delivery_ends_with_the_connection_that_waits_for_it() {
+        let (timers, ended) = counted_timers();
+        let (outbox, slow) = outbox(10, 10_000);
+        slow.accept(0);
+        outbox.push(&message_delivery("lobby", 1).timed(timers.start(Instant::now()))).unwrap();
+        assert_eq!(*ended.borrow(), 0);
+        outbox.writer().abort();
+        outbox.writer().ended().await;
+        drop((outbox, slow));
+        assert_eq!(*ended.borrow(), 1);
     }
 
     #[tokio::test]

@@ -67,15 +67,14 @@ impl Translator {
         queue: impl FnOnce(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut dialect = self.dialect.lock();
+        let shared = |it: &Frame| SharedFrame::new(encode(it), delivery.timer());
         let encoded = match dialect.event(delivery.event()) {
             None => None,
-            Some(EventFrame::Own(frame)) => {
-                Some(SharedFrame::new(encode(&frame)).for_window(window))
-            }
+            Some(EventFrame::Own(frame)) => Some(shared(&frame).for_window(window)),
             Some(EventFrame::Shared(make)) => {
                 let SharedFrames(frames) = delivery.encoded(SLOT, SharedFrames::default);
                 let cell = frames.get(self.id.index()).expect("there is a cell for each dialect");
-                let frame = || make(delivery.event()).as_ref().map(encode).map(SharedFrame::new);
+                let frame = || make(delivery.event()).as_ref().map(shared);
                 cell.get_or_init(frame).as_ref().map(|it| it.for_window(window))
             }
         };

@@ -11,7 +11,7 @@ use super::{layers::code, sources};
 
 /// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
 const CHAT_LAYERS: [&[&str]; 13] = [
-    &["event", "ports", "replaceable", "request"],
+    &["delivery_time", "event", "ports", "replaceable", "request"],
     &["api_pace", "backends", "fault"],
     &["publisher"],
     &["hub"],

@@ -29,6 +29,7 @@ pub(super) const LAYERS: [Layer; 18] = [
         layers: &["domain"],
         crates: &[
             "async_trait",
+            "bytes",
             "futures_util",
             "parking_lot",
             "thiserror",

@@ -55,7 +55,7 @@ impl LiveRoomState {
                 self.log.record(entry);
                 self.learn_author(entry);
             }
-            self.ring.push(post.clone(), limits);
+            self.ring.push(post, limits);
         }
         let (mut full_outboxes, mut queued) = (FullOutboxes::new(), 0);
         let push = push_function(self.attached.len());

@@ -299,7 +299,8 @@ impl OnlineUser {
             return Arc::clone(&post.delivery);
         }
         let (entry, unread) = (entry.clone(), self.unread(place).unwrap_or_default());
-        Delivery::new(Event::Notified { entry, unread })
+        let notified = Delivery::new(Event::Notified { entry, unread });
+        post.delivery.timer().map_or_else(|| Arc::clone(&notified), |it| notified.timed(it.clone()))
     }
 
     /// Records an entry of a direct conversation or inbox.

@@ -225,14 +225,15 @@ impl JournalWriter {
         let batch = Arc::unwrap_or_clone(batch);
         match stored {
             Ok(committed) => {
-                let (messages, elapsed) = (batch.drafts.len(), begun_at.elapsed());
+                let committed_at = Instant::now();
+                let (messages, elapsed) = (batch.drafts.len(), committed_at - begun_at);
                 self.metrics.record(MetricEvent::BatchCommitted { messages, elapsed });
                 self.log_recovery();
                 if let Some(webhooks) = self.webhooks.as_ref().filter(|_| batch.recording.is_some())
                 {
                     webhooks.wake();
                 }
-                self.deliver_committed(batch, waiting, committed);
+                self.deliver_committed(batch, waiting, (committed, committed_at));
             }
             Err(fault) => {
                 self.metrics.record(MetricEvent::CommitFailed);
@@ -257,7 +258,12 @@ impl JournalWriter {
 
     /// Completes the waiters and delivers to the other nodes and this node's connections, in the
     /// order of the store.
-    fn deliver_committed(&self, batch: Batch, waiting: BatchWaiters, committed: Committed) {
+    fn deliver_committed(
+        &self,
+        batch: Batch,
+        waiting: BatchWaiters,
+        (committed, committed_at): (Committed, Instant),
+    ) {
         let Committed { changed, outcomes, memberships } = committed;
         let Batch { changes, drafts, membership_queries, .. } = batch;
         debug_assert_eq!(changes.len(), changed.len(), "one answer per change");
@@ -270,7 +276,7 @@ impl JournalWriter {
                 reply.complete(&self.hub, changed);
             }
         }
-        self.deliver(drafts, waiting.messages, outcomes);
+        self.deliver(drafts, waiting.messages, (outcomes, committed_at));
         for (((space, user), memberships), waiter) in
             membership_queries.iter().zip(memberships).zip(waiting.waiters)
         {
@@ -301,7 +307,7 @@ impl JournalWriter {
         &self,
         drafts: Vec<Draft>,
         message_waiters: Vec<MessageWaiter>,
-        outcomes: Vec<Outcome>,
+        (outcomes, committed_at): (Vec<Outcome>, Instant),
     ) {
         let mut runs: HashMap<Place, StoredRun> = HashMap::new();
         let mut others = Vec::new();
@@ -320,7 +326,8 @@ impl JournalWriter {
             if let Outcome::Stored(position) = outcome {
                 let entry = entry_of(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
-                let delivery = Delivery::new(Event::Entry(entry));
+                let timer = self.hub.delivery_timers.start(committed_at);
+                let delivery = Delivery::new(Event::Entry(entry)).timed(timer);
                 run.posts.push(Post { delivery, origin: Some(origin), except });
                 run.replies.push((position.seq, reply));
             } else {

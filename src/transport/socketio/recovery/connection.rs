@@ -261,7 +261,7 @@ impl RecoverableConnection {
                 offset = self.draw(sent);
             }
             let frames = format.recoverable_event(delivery, offset, &self.limits);
-            let event = Sent::Delivery(Arc::clone(delivery));
+            let event = Sent::Delivery(Arc::clone(delivery.untimed()));
             sent.add(offset, event, frames.plain_bytes(), &self.limits);
             frames
         };
