@@ -14,7 +14,7 @@ COPY . .
 COPY --from=page /page/node_modules public/node_modules
 # What `roomcast --version` prints. A package of the Makefile has the commit there.
 ARG ROOMCAST_VERSION
-RUN cargo build --locked --release && objcopy --strip-all target/release/roomcast /usr/bin/roomcast \
+RUN cargo build --locked --release --features otlp && objcopy --strip-all target/release/roomcast /usr/bin/roomcast \
 	&& mkdir /data
 
 FROM debian:bookworm-slim

@@ -9,6 +9,8 @@ NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
 SCHEMATHESIS := js-client-tests/schemathesis/.venv/.installed
 PYTHON_CLIENTS := examples/clients/python/.venv/.installed
 BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/roomcast
+# What packages have in addition to `make release`. The Rust tests have it, too.
+FEATURES := --features otlp
 # The JavaScript tests run it. The server itself refuses the variable, as any that is no setting.
 js browser bench: export ROOMCAST_BIN := $(BINARY)
 
@@ -21,15 +23,15 @@ test: check rust js browser
 
 check: $(PAGE) $(CLIENTS)
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo clippy --locked --all-targets $(FEATURES) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(FEATURES)
 	js-client-tests/node_modules/.bin/biome ci --error-on-warnings
 	node js-client-tests/check-vocabulary.mjs
 
 rust: $(PAGE) tools
 	@if cargo nextest --version >/dev/null 2>&1; \
-	then set -x; cargo nextest run --locked; \
-	else set -x; cargo test --locked; fi
+	then set -x; cargo nextest run --locked $(FEATURES); \
+	else set -x; cargo test --locked $(FEATURES); fi
 
 # The official clients against the release binary.
 js: release $(CLIENTS) tools $(SCHEMATHESIS) $(PYTHON_CLIENTS) rust-client
@@ -52,7 +54,7 @@ release: $(PAGE)
 COMMIT := git show --no-patch --abbrev=9
 package: $(PAGE)
 	ROOMCAST_VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml) ($$($(COMMIT) --format=%h), \
-	$$($(COMMIT) --format=%cs))" cargo build --locked --release
+	$$($(COMMIT) --format=%cs))" cargo build --locked --release $(FEATURES)
 	SOURCE_DATE_EPOCH=$$($(COMMIT) --format=%ct) deploy/package.sh $(BINARY) $(dir $(BINARY))../package
 
 # npm writes this file last.

@@ -78,6 +78,7 @@ impl Fixture {
                 backends: Backends::default(),
                 api_keys: Arc::new(NoApiKeys),
                 webhooks: None,
+                tracer: None,
                 rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));

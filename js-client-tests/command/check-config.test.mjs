@@ -55,6 +55,18 @@ for (const [what, [toml, names]] of Object.entries(MISTAKES)) {
   });
 }
 
+test("a collector is refused by a program without traces", async (t) => {
+  const file = path.join(await folder(t), "roomcast.toml");
+  await writeFile(file, '[otlp]\nendpoint = "http://127.0.0.1:4318"\n');
+  const { stdout } = await runRoomcast("doctor", "--json");
+  const hasTraces = !stdout.includes("built without traces");
+  assert.ok(stdout.includes("system.traces"), stdout);
+  const { code, stderr } = await runRoomcast("check-config", "--config", file);
+  assert.equal(code, hasTraces ? 0 : 2, stderr);
+  const isNamed = stderr.includes("otlp.endpoint") && stderr.includes("feature `otlp`");
+  assert.equal(isNamed, !hasTraces, stderr);
+});
+
 test("a file that is not TOML is refused with the line", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   await writeFile(file, 'guests = "on"\nthis is not it\n');

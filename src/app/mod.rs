@@ -14,6 +14,7 @@ mod services;
 mod supervisor;
 mod tls;
 mod tokens;
+mod traces;
 mod webhooks;
 
 use std::{fs, sync::Arc, time::Duration};
@@ -55,6 +56,7 @@ use self::{
     listening::{Listening, admin_ui, listen, metrics_source},
     reload::LiveParts,
     services::Services,
+    traces::Traces,
 };
 
 /// Why the server ended unexpectedly.
@@ -138,6 +140,7 @@ pub struct Server {
 struct SharedEngines {
     store: Arc<dyn Store>,
     bus: Arc<dyn Bus>,
+    traces: Traces,
 }
 
 impl std::fmt::Debug for SharedEngines {
@@ -176,6 +179,7 @@ impl Server {
         let metrics = Arc::new(ProcessMetrics::default());
         let store: Arc<dyn Store> =
             Arc::new(MeasuredStore::new(store, Arc::<ProcessMetrics>::clone(&metrics)));
+        let traces = Traces::start(config, &node, Arc::<ProcessMetrics>::clone(&metrics))?;
         let api_keys = Arc::new(HashedApiKeys::new(api_key_entries(config)));
         let origins = Arc::new(Origins::new(origin_texts(config)));
         let (chat, writer) = Chat::new(ChatParts {
@@ -189,6 +193,7 @@ impl Server {
             backends: backends::measured(backends, &metrics),
             api_keys: Arc::<HashedApiKeys>::clone(&api_keys),
             webhooks: webhooks::parts(config, webhooks, outbox),
+            tracer: traces.tracer.clone(),
             rules: rules(config, node),
         });
         chat.reserve_names(online_guests);
@@ -212,7 +217,7 @@ impl Server {
         let listening = listen(config, (&chat, origins), &client_tasks, source, served)?;
         info!(address = %supervisor::list(&listening.addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
-        let shared = SharedEngines { store, bus };
+        let shared = SharedEngines { store, bus, traces };
         Ok(Self {
             listening,
             drain_timeout,
@@ -277,6 +282,7 @@ impl Server {
         let service_tasks = self.service_tasks.finish(part * 2).await;
         self.chat.leave().await;
         self.shared.store.close().await;
+        self.shared.traces.finish().await;
         info!("stopped");
         client_tasks
             .and(service_tasks)

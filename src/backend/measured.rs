@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     chat::ports::{
         Backend, BackendAnswer, BackendFailure, ConnectAnswer, ConnectCall, EventCall, MetricEvent,
-        Metrics, RequestAnswer, RequestCall,
+        Metrics, RequestAnswer, RequestCall, SpanFact, SpanHandle, SpanKind, current_span, in_span,
     },
     domain::BackendName,
 };
@@ -31,7 +31,10 @@ impl MeasuredBackend {
         call: impl Future<Output = Result<T, BackendFailure>>,
     ) -> Result<T, BackendFailure> {
         let begun_at = Instant::now();
-        let outcome = call.await;
+        let outcome = match current_span() {
+            None => call.await,
+            Some(span) => traced(&span, call).await,
+        };
         self.metrics.record(MetricEvent::BackendCalled {
             backend: &self.name,
             elapsed: begun_at.elapsed(),
@@ -39,6 +42,19 @@ impl MeasuredBackend {
         });
         outcome
     }
+}
+
+/// Calls in a step of its own, of which the request tells the back end.
+async fn traced<T>(
+    request: &SpanHandle,
+    call: impl Future<Output = Result<T, BackendFailure>>,
+) -> Result<T, BackendFailure> {
+    let calling = request.child("back end", SpanKind::Client);
+    let outcome = Box::pin(in_span(SpanHandle::clone(&calling), call)).await;
+    if outcome.is_err() {
+        calling.record(SpanFact::Failed);
+    }
+    outcome
 }
 
 impl fmt::Debug for MeasuredBackend {

@@ -5,10 +5,10 @@ use std::error::Error;
 use reqwest::{Client, RequestBuilder, header::CONTENT_TYPE};
 
 use super::signature::{SigningSecret, signatures};
-use crate::chat::ports::BackendFailure;
+use crate::chat::ports::{BackendFailure, current_span};
 
 /// A POST of JSON with this id. `timestamp` is in seconds since 1970. Without secrets, it has no
-/// signature.
+/// signature. What is sampled has the header `traceparent`.
 pub(super) fn signed_post(
     (client, url): (&Client, &str),
     secrets: &[SigningSecret],
@@ -23,6 +23,9 @@ pub(super) fn signed_post(
     if !secrets.is_empty() {
         let signature = signatures(secrets, id, timestamp, &body);
         request = request.header("webhook-signature", signature);
+    }
+    if let Some(span) = current_span() {
+        request = request.header("traceparent", span.traceparent());
     }
     request.body(body)
 }

@@ -79,6 +79,7 @@ mod tests {
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
             webhooks: None,
+            tracer: None,
             rules: rules(node),
         });
         let args = Body::from_raw("[]".into(), Vec::new());

@@ -217,6 +217,8 @@ pub struct Delivery {
     content: DeliveryContent,
     /// See [`Delivery::passing_id`].
     passing_id: Option<Box<str>>,
+    /// See [`Delivery::traceparent`].
+    traceparent: Option<Box<str>>,
     encodings: [OnceLock<Encoding>; ENCODINGS],
 }
 
@@ -237,14 +239,19 @@ impl Delivery {
 
     /// The same with an id by which all nodes recognise it.
     pub fn with_id(event: Event, passing_id: Option<Box<str>>) -> Arc<Self> {
-        Self::of(DeliveryContent::Event(Box::new(event)), passing_id)
+        Self::of(DeliveryContent::Event(Box::new(event)), passing_id, None)
+    }
+
+    /// The same with the step of a trace in which the event is published.
+    pub fn traced(event: Event, traceparent: Option<Box<str>>) -> Arc<Self> {
+        Self::of(DeliveryContent::Event(Box::new(event)), None, traceparent)
     }
 
     /// The same event with encodings of its own, which are timed. What keeps it for later keeps
     /// [`Delivery::untimed`]: the time ends with the last encoding.
     pub(crate) fn timed(self: &Arc<Self>, timer: DeliveryTimer) -> Arc<Self> {
         let untimed = Arc::clone(self.untimed());
-        Self::of(DeliveryContent::Timed(untimed, timer), self.passing_id.clone())
+        Self::of(DeliveryContent::Timed(untimed, timer), None, None)
     }
 
     /// The delivery of the same event without a timer.
@@ -263,13 +270,30 @@ impl Delivery {
         }
     }
 
-    fn of(content: DeliveryContent, passing_id: Option<Box<str>>) -> Arc<Self> {
-        Arc::new(Self { content, passing_id, encodings: [const { OnceLock::new() }; ENCODINGS] })
+    fn of(
+        content: DeliveryContent,
+        passing_id: Option<Box<str>>,
+        traceparent: Option<Box<str>>,
+    ) -> Arc<Self> {
+        let encodings = [const { OnceLock::new() }; ENCODINGS];
+        Arc::new(Self { content, passing_id, traceparent, encodings })
+    }
+
+    /// The step in which the node of its sender published it, as a header `traceparent`, if the request
+    /// is sampled.
+    pub fn traceparent(&self) -> Option<&str> {
+        match &self.content {
+            DeliveryContent::Event(_) => self.traceparent.as_deref(),
+            DeliveryContent::Timed(untimed, _) => untimed.traceparent(),
+        }
     }
 
     /// The id of an event that is not stored, the same on all nodes. `None` where none is needed.
     pub fn passing_id(&self) -> Option<&str> {
-        self.passing_id.as_deref()
+        match &self.content {
+            DeliveryContent::Event(_) => self.passing_id.as_deref(),
+            DeliveryContent::Timed(untimed, _) => untimed.passing_id(),
+        }
     }
 
     /// The event.

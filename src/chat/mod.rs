@@ -91,7 +91,7 @@ use self::{
     journal::{Journal, More, WriterParts},
     ports::{
         ApiKeys, Bus, Clock, DenialSnapshot, GuestExpired, GuestName, IdSource, Metrics, Nodes,
-        OnlineGuest, Store, Tokens, TrimLimits,
+        OnlineGuest, SpanHandle, SpanKind, Store, Tokens, Tracer, TrimLimits,
     },
     publisher::Publisher,
     readiness::Probes,
@@ -124,6 +124,8 @@ pub struct ChatParts {
     pub api_keys: Arc<dyn ApiKeys>,
     /// The webhooks, if there are any.
     pub webhooks: Option<WebhookParts>,
+    /// Traces requests, if the settings name a collector.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// The operator's settings.
     pub rules: ChatRules,
 }
@@ -193,6 +195,7 @@ pub struct Chat {
     cluster: Arc<Cluster>,
     nodes: Arc<dyn Nodes>,
     webhooks: Option<Arc<Webhooks>>,
+    tracer: Option<Arc<dyn Tracer>>,
     draining: AtomicBool,
     drain_begun: CancellationToken,
     refusing: AtomicBool,
@@ -210,7 +213,7 @@ impl Chat {
     /// Creates a chat. The [`JournalWriter`] must run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
         let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, .. } = parts;
-        let ChatParts { backends, api_keys, webhooks, rules, .. } = parts;
+        let ChatParts { backends, api_keys, webhooks, tracer, rules, .. } = parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let webhooks = webhooks.map(|parts| Arc::new(Webhooks::new(parts, Arc::clone(&clock))));
         let webhook_rules = webhooks.as_ref().map(|it| Arc::clone(&it.rules));
@@ -223,6 +226,7 @@ impl Chat {
             store: Arc::clone(&store),
             nodes: Arc::clone(&nodes),
             clock: Arc::clone(&clock),
+            tracer: tracer.clone(),
         };
         let cluster = Cluster::new(parts);
         let writer_parts = WriterParts {
@@ -249,6 +253,7 @@ impl Chat {
             cluster,
             nodes,
             webhooks,
+            tracer,
             draining: AtomicBool::new(false),
             drain_begun: CancellationToken::new(),
             refusing: AtomicBool::new(false),
@@ -277,6 +282,12 @@ impl Chat {
     /// What requests are judged by, which may be replaced.
     pub fn request_rules(&self) -> Replaceable<RequestRules> {
         self.rules.requests.clone()
+    }
+
+    /// Begins the trace of a request to the HTTP API, if it is sampled. `parent` is its header
+    /// `traceparent`.
+    pub fn begin_trace(&self, name: &'static str, parent: Option<&str>) -> Option<SpanHandle> {
+        self.tracer.as_ref()?.begin(name, SpanKind::Server, parent)
     }
 
     /// The back ends.
@@ -355,6 +366,7 @@ impl Chat {
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
             metrics: Arc::clone(&self.metrics),
+            tracer: self.tracer.clone(),
             node: self.rules.node.clone(),
         };
         let sender = |(target, wake): (&WebhookTarget, &Arc<_>)| {

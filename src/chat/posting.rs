@@ -61,7 +61,7 @@ impl Chat {
         let CheckedMessage { place, kind, body, id, except } = message;
         let id = id.unwrap_or_else(|| self.ids.message_id());
         let (at, origin) = (self.clock.now(), author.connection);
-        let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
+        let reply = PendingReply::new(posted(id.clone(), at), answer);
         let draft = author.draft(place, id, at, DraftAct::Say { kind, body });
         self.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }

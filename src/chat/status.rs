@@ -106,6 +106,6 @@ impl Chat {
 
     /// The counters of the requests of connections over `wire`.
     pub fn request_metrics(&self, wire: Wire) -> RequestMetrics {
-        RequestMetrics::new(Arc::clone(&self.metrics), wire)
+        RequestMetrics::new(Arc::clone(&self.metrics), self.tracer.clone(), wire)
     }
 }

@@ -30,7 +30,7 @@ impl Config {
             running, wanted,
             live: api_keys events log_filter origins rooms,
             restart: access_log admin backends bus clock_secs data devices drain_ms_max emitter form_sign_in
-                forwarded_header guests listen log_format paths postgres proxy_protocol
+                forwarded_header guests listen log_format otlp paths postgres proxy_protocol
                 retention spaces sqlite store tls trusted_proxies unix_socket_mode webhooks
                 websocket_compression
         };

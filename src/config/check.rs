@@ -1,6 +1,6 @@
 //! Checks of the settings as a whole: what is invalid, and what deserves a warning.
 
-use super::{BusKind, Config, StoreKind, TokenSettings, admin};
+use super::{BusKind, Config, StoreKind, TokenSettings, admin, otlp};
 use crate::{
     auth::KeyLocation,
     domain::{Guests, ListenAddress, ProxyProtocol, SpacePattern, Synchronous},
@@ -67,6 +67,10 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     }
     if config.data.as_os_str().is_empty() {
         found.push(("data", "this must name a directory".to_owned()));
+    }
+    if config.otlp.endpoint.is_some() && !telemetry::HAS_TRACES {
+        let reason = "this program is built without the feature `otlp`, and sends no traces";
+        found.push((otlp::KEY, reason.to_owned()));
     }
     if let Err(error) = telemetry::check(&config.log_filter) {
         found.push(("log_filter", format!("{:?}: {error}", config.log_filter)));

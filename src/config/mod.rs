@@ -16,6 +16,7 @@ mod limits;
 mod listen;
 mod local_api;
 mod origin;
+mod otlp;
 mod pace;
 mod paths;
 mod problem;
@@ -48,6 +49,7 @@ pub use changes::Changes;
 pub use engines::{Address, BusKind, StoreKind};
 pub use limits::LimitSettings;
 pub use origin::AllowedOrigin;
+pub use otlp::{OtlpSettings, SampleRatio};
 pub use problem::{Problem, Problems, SettingPlace};
 pub use rooms::{RetentionSettings, RoomSettings};
 pub use sources::{Flag, Sources, command_key};
@@ -136,6 +138,8 @@ pub struct Config {
     pub admin: AdminSettings,
     /// What TLS connections are accepted with.
     pub tls: TlsSettings,
+    /// Where traces are sent.
+    pub otlp: OtlpSettings,
     /// The database in the data directory.
     pub sqlite: SqliteSettings,
     /// The database of several nodes.
@@ -264,6 +268,7 @@ impl Default for Config {
             drain_ms_max: 8000,
             admin: AdminSettings::default(),
             tls: TlsSettings::default(),
+            otlp: OtlpSettings::default(),
             sqlite: SqliteSettings::default(),
             postgres: PostgresSettings::default(),
             token: TokenSettings::default(),

@@ -3,12 +3,17 @@
 //! Every value keeps its source, so that errors can name it. Keys are dotted here
 //! (`limits.body_bytes_max`); the list of valid keys is derived from the defaults.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::Path,
+};
 
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Config, FILE, Problem, Problems, SettingPlace, check};
+use super::{Config, FILE, Problem, Problems, SettingPlace, check, otlp};
 
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "ROOMCAST_";
@@ -76,12 +81,21 @@ impl Sources {
     /// Adds the settings among `variables`.
     #[must_use]
     pub fn variables(self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let settings = variables
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| {
-                name.starts_with(PREFIX) && name != COMMAND_KEY && !is_from_kubernetes(name)
-            });
-        settings.fold(self, |sources, (name, value)| sources.variable(name, value))
+        let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let (settings, others): (Vec<_>, Vec<_>) = named.partition(|(name, _)| {
+            name.starts_with(PREFIX) && name != COMMAND_KEY && !is_from_kubernetes(name)
+        });
+        let all = settings.into_iter().fold(self, |all, (name, value)| all.variable(name, value));
+        let of_all_programs = others.iter().filter(|(name, _)| otlp::is_collector(name));
+        of_all_programs.fold(all, |all, (name, value)| all.general(otlp::KEY, name, value))
+    }
+
+    /// Adds what all programs of a machine are told. Another source wins over it.
+    fn general(mut self, key: &str, name: &str, value: &OsStr) -> Self {
+        let (value, place) = (value.to_string_lossy(), SettingPlace::Environment(name.to_owned()));
+        self.read.push(place.clone());
+        self.values.entry(key.to_owned()).or_insert((Value::String(value.into()), place));
+        self
     }
 
     /// Adds settings from the command line.
@@ -264,7 +278,10 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
 
 /// Whether `key` is a table of settings.
 fn is_table(key: &str) -> bool {
-    matches!(key, "limits" | "postgres" | "retention" | "rooms" | "sqlite" | "tls" | "token")
+    matches!(
+        key,
+        "limits" | "otlp" | "postgres" | "retention" | "rooms" | "sqlite" | "tls" | "token"
+    )
 }
 
 /// The settings. Each value was checked alone before.
@@ -294,7 +311,11 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         (Value::Integer(_), Value::Integer(number)) if *number < 0 => "a whole number, not below 0",
         (Value::Integer(_), Value::Integer(_))
         | (Value::String(_), Value::String(_))
-        | (Value::Array(_), Value::Array(_)) => return deserialize_value(key, value),
+        | (Value::Array(_), Value::Array(_))
+        | (Value::Float(_), Value::Float(_) | Value::Integer(_)) => {
+            return deserialize_value(key, value);
+        }
+        (Value::Float(_), _) => "a number from 0 to 1",
         _ if may_be_list(key) => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
         (Value::Array(_), _)
@@ -317,7 +338,7 @@ fn deserialize_value(key: &str, value: &Value) -> Result<(), String> {
 
 /// Whether errors must not contain the value of `key`.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "backends" | "bus" | "store" | "token.secret" | "token.keys")
+    matches!(key, "backends" | "bus" | "otlp.endpoint" | "store" | "token.secret" | "token.keys")
 }
 
 /// The error in a file and its position, but not the line itself, which the error would print: it

@@ -5,6 +5,8 @@
 //! operator who raises the level in an incident may not know this.
 
 pub mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 
 use std::io::{self, IsTerminal as _};
 
@@ -18,6 +20,9 @@ use tracing_subscriber::{
     reload,
     util::SubscriberInitExt as _,
 };
+
+/// Whether this program can send traces.
+pub const HAS_TRACES: bool = cfg!(feature = "otlp");
 
 /// Crates of which nothing below `info` is logged: their detail contains client data or the text of
 /// statements.

@@ -46,5 +46,7 @@ mod sign_in;
 mod sockets;
 mod spaces;
 mod supervisor;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unread;
 mod webhooks;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::Finding;
-use crate::config::Config;
+use crate::{config::Config, telemetry};
 
 /// Files besides those of connections: the database, listeners, requests to back ends.
 const FILES_BESIDES: u64 = 500;
@@ -28,6 +28,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let mut findings = vec![files(soft, config.limits.connections_max as u64)];
     findings.extend(kernel(Path::new("/proc/sys")));
+    findings.push(Finding::ok("system.traces", traces()));
     findings
 }
 
@@ -45,6 +46,14 @@ fn files(limit: Option<u64>, connections_max: u64) -> Finding {
         ),
         Some(limit) => Finding::ok("system.files", format!("{limit} files may be open")),
         None => Finding::ok("system.files", "any number of files may be open"),
+    }
+}
+
+fn traces() -> &'static str {
+    if telemetry::HAS_TRACES {
+        "this program can send traces (feature `otlp`)"
+    } else {
+        "this program is built without traces (feature `otlp`)"
     }
 }
 

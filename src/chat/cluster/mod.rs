@@ -38,7 +38,7 @@ use self::{
 use super::{
     event::Post,
     hub::{DeliveryProgress, Hub, RunDelivery, StaleMemberships},
-    ports::{Bus, Clock, ClusterEvent, Nodes, Store},
+    ports::{Bus, Clock, ClusterEvent, Nodes, SpanFact, Store, Tracer},
     publisher::Publisher,
     request::ReadyReply,
 };
@@ -56,6 +56,7 @@ pub(crate) struct Cluster {
     store: Arc<dyn Store>,
     nodes: Arc<dyn Nodes>,
     clock: Arc<dyn Clock>,
+    tracer: Option<Arc<dyn Tracer>>,
     publisher: Arc<Publisher>,
     /// Held while entries are stored and then delivered.
     commit_lock: Semaphore,
@@ -118,11 +119,12 @@ pub(crate) struct ClusterParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) nodes: Arc<dyn Nodes>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Cluster {
     pub(crate) fn new(parts: ClusterParts) -> Arc<Self> {
-        let ClusterParts { hub, bus, store, nodes, clock } = parts;
+        let ClusterParts { hub, bus, store, nodes, clock, tracer } = parts;
         let (publisher, commit_lock) = (Arc::clone(&hub.publisher), Semaphore::new(1));
         Arc::new(Self {
             hub,
@@ -130,6 +132,7 @@ impl Cluster {
             store,
             nodes,
             clock,
+            tracer,
             publisher,
             commit_lock,
             state: Mutex::default(),
@@ -156,11 +159,15 @@ impl Cluster {
         &self,
         place: &Place,
         run: &[Post],
-        replies: Vec<(Seq, ReadyReply)>,
+        mut replies: Vec<(Seq, ReadyReply)>,
     ) {
         for post in run {
             let entry = || ClusterEvent::Entry(Arc::clone(post.delivery.untimed()));
             self.publisher.publish_to_place(place, entry);
+        }
+        for span in replies.iter_mut().filter_map(|(_, reply)| reply.span.as_mut()) {
+            span.begin("fan-out");
+            span.record(SpanFact::Sockets(self.hub.fanout.sockets(place)));
         }
         self.deliver_in_order(place, run, replies);
     }

@@ -9,7 +9,7 @@ use crate::{
     chat::{
         event::{Delivery, Post},
         hub::RemotePresence,
-        ports::{Announcement, BusEvent, ClusterEvent},
+        ports::{Announcement, BusEvent, ClusterEvent, SpanFact, SpanHandle, SpanKind},
     },
     domain::{Channel, NodeId, Place},
 };
@@ -93,19 +93,12 @@ impl Cluster {
         self.mark_dirty(&BTreeSet::from([channel]), Some(from));
     }
 
-    fn deliver_received(&self, delivery: &Arc<Delivery>) {
-        let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
-        let delivery = delivery.timed(self.hub.delivery_timers.start(Instant::now()));
-        let post = Post { delivery, origin: None, except: None };
-        self.deliver_in_order(&place, &[post], Vec::new());
-    }
-
     fn apply(&self, from: &NodeId, channel: Channel, event: ClusterEvent) {
         let present = |place: &Place, presence: RemotePresence<'_>| {
             self.hub.live_rooms.apply_remote_presence(from, place, presence);
         };
         match event {
-            ClusterEvent::Entry(delivery) => self.deliver_received(&delivery),
+            ClusterEvent::Entry(delivery) => self.receive_entry(&delivery),
             ClusterEvent::Trimmed(place, retained) => self.hub.fanout.trim(&[(place, retained)]),
             ClusterEvent::MembershipChanged { place, user, by } => {
                 if self.hub.users.is_present(&place.space, &user) {
@@ -168,6 +161,23 @@ impl Cluster {
             // The store has what an unknown event announces.
             ClusterEvent::Unknown => self.mark_dirty(&BTreeSet::from([channel]), Some(from)),
         }
+    }
+
+    fn receive_entry(&self, delivery: &Arc<Delivery>) {
+        let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
+        let delivering = self.continue_trace(delivery, &place);
+        let delivery = delivery.timed(self.hub.delivery_timers.start(Instant::now()));
+        let post = Post { delivery, origin: None, except: None };
+        self.deliver_in_order(&place, &[post], Vec::new());
+        drop(delivering);
+    }
+
+    /// Continues the trace of an entry, if the node of its sender has sampled it.
+    fn continue_trace(&self, delivery: &Delivery, place: &Place) -> Option<SpanHandle> {
+        let (tracer, parent) = (self.tracer.as_ref()?, delivery.traceparent()?);
+        let span = tracer.begin("remote fan-out", SpanKind::Consumer, Some(parent))?;
+        span.record(SpanFact::Sockets(self.hub.fanout.sockets(place)));
+        Some(span)
     }
 
     fn publish_rosters(&self, places: &[Place]) {

@@ -57,6 +57,17 @@ impl Fanout {
         }
     }
 
+    /// The number of connections of this node that receive the entries of a conversation.
+    pub(crate) fn sockets(&self, place: &Place) -> usize {
+        let of = |user| self.users.outboxes(&place.space, user).len();
+        match &place.conversation {
+            Conversation::Room(_) => self.live_rooms.get(place).map_or(0, |it| it.sockets()),
+            Conversation::Direct(one, other) if one == other => of(one),
+            Conversation::Direct(one, other) => of(one) + of(other),
+            Conversation::Inbox(user) => of(user),
+        }
+    }
+
     /// How far a conversation was delivered here.
     pub(crate) fn delivery_progress(&self, place: &Place) -> DeliveryProgress {
         if place.conversation.room().is_none() {

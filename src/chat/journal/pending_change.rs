@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::{
     chat::{
         hub::{Hub, JoinedRoom, LiveRoom, UserConnectionId},
-        ports::{ChangeResult, JoinRefusal},
+        ports::{ChangeResult, JoinRefusal, StoredSpan},
         request::{Answer, ReplyCallback},
     },
     domain::{Rejection, RoomName, UserName},
@@ -33,12 +33,16 @@ pub(crate) struct PendingChange {
     pub(crate) callback: ReplyCallback,
     /// Wakes the session, where its next request depends on the change.
     pub(crate) finished: Option<oneshot::Sender<()>>,
+    /// Of a request that is sampled.
+    pub(crate) span: Option<Box<StoredSpan>>,
 }
 
 impl PendingChange {
     /// Answers after the change was stored and applied to the hub.
     pub(crate) fn complete(self, hub: &Hub, changed: &ChangeResult) {
-        let Self { change_reply, callback, finished } = self;
+        let Self { change_reply, callback, finished, span } = self;
+        // Its step, the publication, is over.
+        drop(span);
         match change_reply.with_result(changed) {
             Ok(Completed::Answer(answer)) => callback(Ok(answer)),
             Ok(Completed::Find(connection, room)) => {
@@ -52,6 +56,7 @@ impl PendingChange {
 
     /// Answers a change that was not stored.
     pub(crate) fn reject(self, rejection: Rejection) {
+        drop(self.span);
         (self.callback)(Err(rejection));
         self.finished.map(|it| it.send(()).ok());
     }
@@ -106,6 +111,6 @@ impl ChangeReply {
 impl ChangeReply {
     /// Waits for the change with a callback and without a session that waits.
     pub(crate) fn pending(self, callback: ReplyCallback) -> PendingChange {
-        PendingChange { change_reply: self, callback, finished: None }
+        PendingChange { change_reply: self, callback, finished: None, span: StoredSpan::queued() }
     }
 }

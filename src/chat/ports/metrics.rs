@@ -4,32 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{BackendFailure, ConnectionEnd};
+use super::{BackendFailure, ConnectionEnd, ReceivedRequest, Tracer, Wire};
 use crate::domain::{BackendName, Rejection, WebhookName};
 
 /// Receives countable events. Called on hot paths: an implementation must not block.
 pub trait Metrics: Send + Sync + 'static {
     /// Counts one event.
     fn record(&self, event: MetricEvent<'_>);
-}
-
-/// The protocol of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wire {
-    /// Socket.IO: one connection per namespace of a client.
-    SocketIo,
-    /// Plain WebSocket.
-    WebSocket,
-}
-
-impl Wire {
-    /// The label in logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SocketIo => "socketio",
-            Self::WebSocket => "websocket",
-        }
-    }
 }
 
 /// A countable event. Labels have few values: no user, room or address.
@@ -117,6 +98,22 @@ pub enum MetricEvent<'a> {
         /// The events in the request.
         events: usize,
     },
+    /// Spans of traces were dropped.
+    SpansDropped {
+        /// How many.
+        spans: usize,
+        /// Why.
+        reason: SpanLoss,
+    },
+}
+
+/// Why spans are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpanLoss {
+    /// The queue is full: the collector is slower than the sample.
+    QueueFull,
+    /// The collector did not take them.
+    ExportFailed,
 }
 
 /// How a read of the store ended.
@@ -147,17 +144,27 @@ impl Metrics for NoMetrics {
     fn record(&self, _event: MetricEvent<'_>) {}
 }
 
-/// Counts the requests of one connection.
+/// Counts the requests of the connections of one protocol, and begins their traces.
 #[derive(Clone)]
 pub struct RequestMetrics {
     metrics: Arc<dyn Metrics>,
+    tracer: Option<Arc<dyn Tracer>>,
     wire: Wire,
 }
 
 impl RequestMetrics {
-    /// The counters of a connection over `wire`.
-    pub(crate) fn new(metrics: Arc<dyn Metrics>, wire: Wire) -> Self {
-        Self { metrics, wire }
+    /// The counters of connections over `wire`.
+    pub(crate) fn new(
+        metrics: Arc<dyn Metrics>,
+        tracer: Option<Arc<dyn Tracer>>,
+        wire: Wire,
+    ) -> Self {
+        Self { metrics, tracer, wire }
+    }
+
+    /// Begins the trace of a request that is about to be parsed, if it is sampled.
+    pub fn received(&self) -> Option<ReceivedRequest> {
+        ReceivedRequest::begin(&**self.tracer.as_ref()?, self.wire)
     }
 
     /// Records the answer to a request that was read at `begun_at`. `name` is the event that carried it,

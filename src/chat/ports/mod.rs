@@ -18,9 +18,11 @@ mod page;
 mod recording;
 mod store;
 mod tokens;
+mod traces;
 mod transfers;
 mod users;
 mod webhooks;
+mod wire;
 
 pub use admin_access::AdminAccess;
 pub use api_keys::{ApiKey, ApiKeys, NoApiKeys};
@@ -43,7 +45,7 @@ pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use draft::{Draft, DraftAct, Outcome, PostedMessage};
 pub use fault::{Fault, with_causes};
 pub use metrics::{
-    MetricEvent, Metrics, MissedSource, NoMetrics, ReadOutcome, RequestMetrics, Wire,
+    MetricEvent, Metrics, MissedSource, NoMetrics, ReadOutcome, RequestMetrics, SpanLoss,
 };
 pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
 pub use outbox::{Carrier, Outbox, Overflow, Peer};
@@ -54,6 +56,10 @@ pub use store::{
     JoinRefusal, MemberChange, MemberRow, Membership, Store, TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
+pub(crate) use traces::StoredSpan;
+pub use traces::{
+    ReceivedRequest, Span, SpanFact, SpanHandle, SpanKind, Tracer, current_span, in_span,
+};
 pub use transfers::{
     ClaimStep, EventSource, FoundSession, KeptEvent, SeenAnnouncement, SessionClaim,
     SessionClaimId, SessionReply, SessionState, TakenSession,
@@ -64,3 +70,4 @@ pub use webhooks::{
     PresenceRecord, PresenceSubject, PresentClient, Recording, RequestForm, SentEvent, StoredAct,
     StoredMessage, WEBHOOK_LEASE, WebhookEvent, WebhookOutbox, WebhookReceiver, WebhookRequest,
 };
+pub use wire::Wire;

@@ -5,7 +5,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Answer, Receipt, Reply, ReplyCallback};
 use crate::{
-    chat::ports::Outcome,
+    chat::ports::{Outcome, StoredSpan},
     domain::{MessageId, Rejection, RoomName, UserName},
 };
 
@@ -66,18 +66,28 @@ impl DraftReply {
 pub(crate) struct PendingReply {
     pub(crate) draft_reply: DraftReply,
     pub(crate) callback: ReplyCallback,
+    /// Of a request that is sampled.
+    pub(crate) span: Option<Box<StoredSpan>>,
 }
 
 impl PendingReply {
+    /// The reply to the request that this task handles, whose draft is queued next.
+    pub(crate) fn new(draft_reply: DraftReply, callback: ReplyCallback) -> Self {
+        Self { draft_reply, callback, span: StoredSpan::queued() }
+    }
+
     /// Fixes the content. `permit` is the draft's share of the journal's queue: it is released when
     /// the reply is sent.
     pub(crate) fn complete(self, outcome: Outcome, permit: OwnedSemaphorePermit) -> ReadyReply {
         let reply = self.draft_reply.with_outcome(outcome);
-        ReadyReply { reply, callback: self.callback, permit }
+        ReadyReply { reply, callback: self.callback, permit, span: self.span }
     }
 
     /// Answers a draft that was not stored.
-    pub(crate) fn reject(self, rejection: Rejection) {
+    pub(crate) fn reject(mut self, rejection: Rejection) {
+        if let Some(span) = &mut self.span {
+            span.end_step();
+        }
         (self.callback)(Err(rejection));
     }
 }
@@ -87,12 +97,18 @@ pub(crate) struct ReadyReply {
     reply: Reply,
     callback: ReplyCallback,
     permit: OwnedSemaphorePermit,
+    /// Of a request that is sampled.
+    pub(crate) span: Option<Box<StoredSpan>>,
 }
 
 impl ReadyReply {
     pub(crate) fn send(self) {
-        (self.callback)(self.reply);
-        drop(self.permit);
+        let Self { reply, callback, permit, mut span } = self;
+        if let Some(span) = &mut span {
+            span.end_step();
+        }
+        callback(reply);
+        drop(permit);
     }
 
     pub(crate) fn send_all(replies: Vec<Self>) {

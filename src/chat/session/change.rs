@@ -79,7 +79,7 @@ impl Session {
         let Target { place, id, kind, is_own, role: _ } = target;
         let now = self.chat.clock.now();
         let draft_reply = DraftReply::Changed { at: now, is_own };
-        let reply = PendingReply { draft_reply, callback: answer };
+        let reply = PendingReply::new(draft_reply, answer);
         let origin = author.connection;
         let draft = author.draft(place, id, now, act);
         let except = self.excluded_connection(&kind);

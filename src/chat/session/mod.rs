@@ -23,6 +23,7 @@ mod reading;
 mod rooms;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod transfer;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -5,6 +5,7 @@
 //! time, in order for each subject, until the receiver has accepted it.
 
 mod backoff;
+mod content;
 mod fault_log;
 mod planner;
 mod recorder;
@@ -19,7 +20,10 @@ use tokio::sync::Notify;
 
 pub(in crate::chat) use self::recorder::PresenceRecorder;
 pub use self::sender::WebhookSender;
-pub(in crate::chat) use self::sender::{SenderParts, event_id, parse_event_id};
+pub(in crate::chat) use self::{
+    content::{event_id, parse_event_id},
+    sender::SenderParts,
+};
 use super::ports::{COMMITTED_KINDS, Clock, Recording, WebhookOutbox, WebhookReceiver};
 use crate::domain::{UserName, WebhookName, WebhookRules};
 

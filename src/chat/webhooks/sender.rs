@@ -1,12 +1,6 @@
 //! The task that sends the events of one webhook.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt, mem,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, mem, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
@@ -17,17 +11,18 @@ use tracing::{info, warn};
 
 use super::{
     WebhookTarget,
+    content::sent,
     fault_log::{FaultLog, FaultTexts},
     planner::{Planner, ReceiverChange},
     request::{Request, RequestKind},
 };
 use crate::{
     chat::ports::{
-        AttemptOutcome, BackendFailure, Clock, Fault, IdSource, MetricEvent, Metrics, OutboxEvent,
-        PageLimit, PageRange, RequestForm, SentEvent, Store, WEBHOOK_LEASE, WebhookOutbox,
-        WebhookRequest,
+        AttemptOutcome, BackendFailure, Clock, IdSource, MetricEvent, Metrics, SpanFact,
+        SpanHandle, SpanKind, Store, Tracer, WEBHOOK_LEASE, WebhookOutbox, WebhookReceiver,
+        WebhookRequest, in_span,
     },
-    domain::{DisplayNames, Entry, Epoch, NodeId, Space, UserName},
+    domain::NodeId,
 };
 
 /// How often the outbox is read for what other nodes have recorded, and for a lease that ended.
@@ -57,6 +52,7 @@ pub(in crate::chat) struct SenderParts {
     pub(in crate::chat) clock: Arc<dyn Clock>,
     pub(in crate::chat) ids: Arc<dyn IdSource>,
     pub(in crate::chat) metrics: Arc<dyn Metrics>,
+    pub(in crate::chat) tracer: Option<Arc<dyn Tracer>>,
     pub(in crate::chat) node: NodeId,
 }
 
@@ -244,10 +240,13 @@ impl WebhookSender {
     /// Sends a request.
     fn attempt(&self, request: Request) -> BoxFuture<'static, Attempt> {
         let receiver = Arc::clone(&self.target.receiver);
-        let store = Arc::clone(&self.parts.store);
+        let (store, tracer) = (Arc::clone(&self.parts.store), self.parts.tracer.clone());
         Box::pin(async move {
             let outcome = match sent(&*store, &request).await {
-                Ok(sent) => receiver.deliver(&sent).await.map_err(AttemptFailure::Receiver),
+                Ok(sent) => {
+                    let span = tracer.and_then(|it| it.begin("webhook", SpanKind::Client, None));
+                    deliver(&*receiver, &sent, span).await.map_err(AttemptFailure::Receiver)
+                }
                 Err(_fault) => Err(AttemptFailure::Store),
             };
             Attempt { request, outcome }
@@ -321,6 +320,22 @@ impl WebhookSender {
     }
 }
 
+/// Sends a request, in the first step of a trace, if it is sampled: several requests of clients may
+/// have caused the events, a long time ago.
+async fn deliver(
+    receiver: &dyn WebhookReceiver,
+    request: &WebhookRequest,
+    span: Option<SpanHandle>,
+) -> Result<(), BackendFailure> {
+    let Some(span) = span else { return receiver.deliver(request).await };
+    span.record(SpanFact::Events(request.events.len()));
+    let delivered = in_span(SpanHandle::clone(&span), receiver.deliver(request)).await;
+    if delivered.is_err() {
+        span.record(SpanFact::Failed);
+    }
+    delivered
+}
+
 /// Waits for `step` while the attempts go on: those that read use the same connections to the store,
 /// and would keep them for as long as nobody polls them.
 async fn beside<T>(
@@ -339,62 +354,4 @@ async fn beside<T>(
 
 fn ids(request: &Request) -> Vec<u64> {
     request.events.iter().map(|it| it.id).collect()
-}
-
-/// The request as it is sent, with the entries that are still stored.
-async fn sent(store: &dyn Store, request: &Request) -> Result<WebhookRequest, Fault> {
-    let mut events = Vec::with_capacity(request.events.len());
-    for event in &request.events {
-        let id = event_id(store.epoch(), event);
-        let (event, entry) = (event.new.clone(), entry(store, event).await?);
-        events.push(SentEvent { id, event, entry, names: DisplayNames::new() });
-    }
-    add_names(store, &mut events).await?;
-    let (id, form) = match &request.kind {
-        RequestKind::Batch(batch) => (batch.to_string(), RequestForm::Batch),
-        RequestKind::Single | RequestKind::NewBatch => {
-            let id = events.first().map(|it| it.id.clone());
-            (id.unwrap_or_default(), RequestForm::Single)
-        }
-    };
-    Ok(WebhookRequest { id, form, events })
-}
-
-/// Adds the present display names of the users that the events name, with one query per space.
-async fn add_names(store: &dyn Store, events: &mut [SentEvent]) -> Result<(), Fault> {
-    let mut users: BTreeMap<Space, BTreeSet<UserName>> = BTreeMap::new();
-    for SentEvent { event, .. } in &*events {
-        let (user, by) = event.event.user_and_by();
-        let named = user.into_iter().chain(by).cloned();
-        users.entry(event.space.clone()).or_default().extend(named);
-    }
-    for (space, users) in users.into_iter().filter(|(_, users)| !users.is_empty()) {
-        let users: Vec<_> = users.into_iter().collect();
-        let names = store.display_names(&space, &users).await?;
-        for sent in events.iter_mut().filter(|it| it.event.space == space) {
-            let (user, by) = sent.event.event.user_and_by();
-            let told = user.into_iter().chain(by).filter_map(|it| names.get_key_value(it));
-            sent.names = told.map(|(user, name)| (user.clone(), name.clone())).collect();
-        }
-    }
-    Ok(())
-}
-
-/// The entry that an event is about, if it is still stored.
-async fn entry(store: &dyn Store, event: &OutboxEvent) -> Result<Option<Entry>, Fault> {
-    let Some((place, seq)) = event.new.entry() else { return Ok(None) };
-    let after = PageRange::After(seq.previous().unwrap_or_default());
-    let limit = PageLimit { messages: 1, bytes: usize::MAX, attachments: usize::MAX };
-    let page = store.page(&place, after, limit).await?;
-    Ok(page.entries.into_iter().find(|entry| entry.seq() == seq))
-}
-
-/// The id of an event in all requests: that of the database, and the number in it.
-pub(in crate::chat) fn event_id(epoch: &Epoch, event: &OutboxEvent) -> String {
-    format!("msg_{}_{}", epoch.as_raw(), event.id)
-}
-
-/// The number of the event with this id.
-pub(in crate::chat) fn parse_event_id(epoch: &Epoch, id: &str) -> Option<u64> {
-    id.strip_prefix("msg_")?.strip_prefix(epoch.as_raw())?.strip_prefix('_')?.parse().ok()
 }

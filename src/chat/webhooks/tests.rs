@@ -156,6 +156,7 @@ fn sender(
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         metrics: Arc::new(NoMetrics),
+        tracer: None,
         node: NodeId::from_raw("node"),
     };
     let target = WebhookTarget {

@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    chat::ports::{BackendFailure, MetricEvent, MissedSource, ReadOutcome, Wire},
+    chat::ports::{BackendFailure, MetricEvent, MissedSource, ReadOutcome, SpanLoss, Wire},
     domain::Rejection,
     wire::{REQUESTS, code},
 };
@@ -60,6 +60,7 @@ pub(super) struct Instruments {
     emitter_packets_dropped: Counter,
     webhook_events: Family<NamedLabels<2>, Counter>,
     webhook_failures: Family<NamedLabels<1>, Counter>,
+    spans_dropped: Family<Labels<1>, Counter>,
 }
 
 impl Instruments {
@@ -88,6 +89,7 @@ impl Instruments {
             emitter_packets_dropped: Counter::default(),
             webhook_events: Family::default(),
             webhook_failures: Family::default(),
+            spans_dropped: Family::default(),
         };
         instruments.add_to(registry, answers);
         instruments
@@ -135,6 +137,8 @@ impl Instruments {
         registry.register("webhook_events", help, it.webhook_events.clone());
         let help = "Requests to webhooks that failed";
         registry.register("webhook_requests_failed", help, it.webhook_failures.clone());
+        let help = "Spans of traces that were not exported";
+        registry.register("trace_spans_dropped", help, it.spans_dropped.clone());
     }
 
     pub(super) fn record(&self, event: MetricEvent<'_>) {
@@ -191,6 +195,10 @@ impl Instruments {
             }
             MetricEvent::WebhookDead { webhook, events } => {
                 self.count_webhook_events(webhook.as_raw(), "dead", events);
+            }
+            MetricEvent::SpansDropped { spans, reason } => {
+                let labels = [("reason", loss_label(reason))];
+                self.spans_dropped.get_or_create(&labels).inc_by(spans as u64);
             }
         }
     }
@@ -266,6 +274,13 @@ fn source_label(source: MissedSource) -> &'static str {
         MissedSource::Ring => "ring",
         MissedSource::Store => "store",
         MissedSource::Refused => "refused",
+    }
+}
+
+fn loss_label(reason: SpanLoss) -> &'static str {
+    match reason {
+        SpanLoss::QueueFull => "queue_full",
+        SpanLoss::ExportFailed => "export_failed",
     }
 }
 

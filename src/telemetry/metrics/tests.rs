@@ -11,7 +11,9 @@ use super::*;
 use crate::{
     chat::{
         EngineState,
-        ports::{BackendFailure, Carrier, ConnectionEnd, MissedSource, ReadOutcome, Wire},
+        ports::{
+            BackendFailure, Carrier, ConnectionEnd, MissedSource, ReadOutcome, SpanLoss, Wire,
+        },
     },
     domain::{BackendName, CloseReason, Rejection, Space, WebhookName},
 };
@@ -78,6 +80,7 @@ fn busy() -> ProcessMetrics {
         MetricEvent::WebhookDelivered { webhook, events: 2 },
         MetricEvent::WebhookDead { webhook, events: 1 },
         MetricEvent::WebhookFailed(webhook),
+        MetricEvent::SpansDropped { spans: 4, reason: SpanLoss::QueueFull },
     ] {
         metrics.record(event);
     }
@@ -121,6 +124,7 @@ fn every_event_is_counted_under_its_labels() {
             r#"roomcast_webhook_events_total{webhook="audit",outcome="delivered"} 2"#,
             r#"roomcast_webhook_events_total{webhook="audit",outcome="dead"} 1"#,
             r#"roomcast_webhook_requests_failed_total{webhook="audit"} 1"#,
+            r#"roomcast_trace_spans_dropped_total{reason="queue_full"} 4"#,
             "# EOF",
         ],
     );

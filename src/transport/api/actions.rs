@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::post};
+use http::HeaderMap;
 
 use super::{
     failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
+    trace::traced,
 };
 use crate::{
     chat::Chat,
@@ -23,7 +25,7 @@ pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
     let route = |list| {
-        post(move |chat, key, body| perform(chat, key, body, list))
+        post(move |chat, key, headers, body| perform(chat, key, headers, body, list))
             .fallback(async || method_not_allowed("POST"))
     };
     Router::new()
@@ -53,10 +55,21 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn perform(
     State(chat): State<Arc<Chat>>,
     Authorized(key): Authorized,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<BODY_BYTES_MAX>,
     list: ApiList,
 ) -> Result<JsonText, ApiFailure> {
     let request = api::request(list, &body, &chat.limits())?;
-    let results = chat.perform_for_api(&key, request).await?;
+    let performing = chat.perform_for_api(&key, request);
+    let results = traced(&chat, (span_name(list), &headers), performing).await?;
     Ok(JsonText(api::results(&results)))
+}
+
+fn span_name(list: ApiList) -> &'static str {
+    match list {
+        ApiList::Actions => "POST /api/v1/actions",
+        ApiList::Events => "POST /api/v1/emit",
+        ApiList::Messages => "POST /api/v1/messages",
+        ApiList::Notifications => "POST /api/v1/notifications",
+    }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::post};
+use http::HeaderMap;
 
 use super::{
     actions::BODY_BYTES_MAX,
     failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
+    trace::traced,
 };
 use crate::{
     chat::Chat,
@@ -38,9 +40,11 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn ask(
     State(chat): State<Arc<Chat>>,
     Authorized(key): Authorized,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<BODY_BYTES_MAX>,
 ) -> Result<JsonText, ApiFailure> {
     let request = api::ask_request(&body, &chat.limits())?;
-    let outcome = chat.ask_for_api(&key, request).await?;
+    let asking = chat.ask_for_api(&key, request);
+    let outcome = traced(&chat, ("POST /api/v1/ask", &headers), asking).await?;
     Ok(JsonText(api::ask_outcome(&outcome)))
 }

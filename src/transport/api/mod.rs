@@ -12,6 +12,7 @@ mod path;
 mod questions;
 mod rooms;
 mod session;
+mod trace;
 mod webhooks;
 
 use std::sync::Arc;

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     chat::{
         Session,
-        ports::{ConnectionEnd, RequestMetrics},
+        ports::{ConnectionEnd, RequestMetrics, SpanFact},
     },
     domain::{CloseReason, ConnectionId},
     wire::{
@@ -156,6 +156,7 @@ impl NamespaceConnection {
         let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
+        let traced = self.metrics.received();
         let rules = chat_session.request_rules();
         let context = chat_session.request_context(&rules);
         let received = wire::received(&text, ack, &attachments, context);
@@ -170,6 +171,7 @@ impl NamespaceConnection {
                 return self.session.refuse_packet();
             }
         };
+        let span = traced.map(|it| it.decoded(kind.name()));
         match request {
             Ok(request) => {
                 let connection = Arc::clone(self);
@@ -177,10 +179,13 @@ impl NamespaceConnection {
                     connection.answer(ack, (&kind, begun_at), &reply);
                     drop(unanswered);
                 });
-                chat_session.handle(request, callback).await;
+                chat_session.handle_traced(span, request, callback).await;
             }
             Err(rejection) => {
                 debug!(event = ?kind.sent_name(), %rejection, "request refused");
+                if let Some(span) = &span {
+                    span.record(SpanFact::Refused(&rejection));
+                }
                 self.answer(ack, (&kind, begun_at), &Err(rejection));
             }
         }

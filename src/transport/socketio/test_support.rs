@@ -120,6 +120,7 @@ impl Stack {
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
             webhooks: None,
+            tracer: None,
             rules: ChatRules {
                 requests: Replaceable::new(RequestRules {
                     limits: Arc::new(limits),

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     chat::{
         Admission, ReplyCallback, Session,
-        ports::{Outbox, RequestMetrics},
+        ports::{Outbox, RequestMetrics, SpanFact},
     },
     domain::{CloseReason, Limits},
     transport::{
@@ -208,7 +208,7 @@ async fn open(
     let (Some(user), Some(translator)) = (user, outbox.format().translator()) else {
         return Ok(());
     };
-    steps::perform(translator.open(user), session, translator, (outbox, metrics)).await
+    steps::perform(translator.open(user), (session, None), translator, (outbox, metrics)).await
 }
 
 /// Passes what one frame asks for to the session. Returns an end that the frame asks for.
@@ -218,22 +218,28 @@ async fn handle_frame(
     outbox: &Arc<WebSocketOutbox>,
     metrics: &Arc<RequestMetrics>,
 ) -> Result<(), SocketEnd> {
+    let received = metrics.received();
     let rules = session.request_rules();
     if let Some(translator) = outbox.format().translator() {
         let steps = translator.frame(message, session.request_context(&rules));
         drop(rules);
-        return steps::perform(steps, session, translator, (outbox, metrics)).await;
+        let span = received.map(|it| it.decoded(None));
+        return steps::perform(steps, (session, span), translator, (outbox, metrics)).await;
     }
     let context = session.request_context(&rules);
     let RequestFrame { kind, ack, request } = outbox.format().request(message, context);
     drop(rules);
+    let span = received.map(|it| it.decoded(kind.name()));
     let Some(unanswered) = outbox.count_request() else { return Ok(()) };
     if let Err(rejection) = &request {
         debug!(event = ?kind.sent_name(), %rejection, "request refused");
+        if let Some(span) = &span {
+            span.record(SpanFact::Refused(rejection));
+        }
     }
     let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);
     match request {
-        Ok(request) => session.handle(request, reply_callback).await,
+        Ok(request) => session.handle_traced(span, request, reply_callback).await,
         Err(rejection) => reply_callback(Err(rejection)),
     }
     Ok(())

@@ -12,15 +12,16 @@ use super::{
 use crate::{
     chat::{
         ReplyCallback, Session,
-        ports::{Outbox as _, RequestMetrics},
+        ports::{Outbox as _, RequestMetrics, SpanHandle},
     },
     wire::dialect::{Effect, Purpose, Step},
 };
 
-/// Performs steps one after the other. An end of the connection ends them.
+/// Performs steps one after the other. An end of the connection ends them. `span` is of the frame that
+/// they follow from, if it is sampled.
 pub(super) async fn perform(
     steps: Vec<Step>,
-    session: &mut Session,
+    (session, span): (&mut Session, Option<SpanHandle>),
     translator: &Arc<Translator>,
     (outbox, metrics): (&Arc<WebSocketOutbox>, &Arc<RequestMetrics>),
 ) -> Result<(), SocketEnd> {
@@ -34,7 +35,7 @@ pub(super) async fn perform(
             Step::Ask(purpose, request) => {
                 let callback = reply_callback(translator, purpose, outbox, metrics);
                 let Some(callback) = callback else { return Ok(()) };
-                session.handle(request, callback).await;
+                session.handle_traced(span.clone(), request, callback).await;
             }
             Step::Finish => return Err(SocketEnd::Finished),
         }

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// The longest step of a trace that is kept: those of the present format have 55 bytes.
+const TRACE_BYTES_MAX: usize = 128;
+
 /// A space and one of the others.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PlacePayload<'a> {
@@ -66,6 +69,9 @@ pub(super) struct EntryPayload<'a> {
     body: Option<BodyPayload<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     edited_at_ms: Option<i64>,
+    /// The step of a trace, for sampled requests. Earlier versions have none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Text<'a>>,
 }
 
 /// An event of the application that is not stored.
@@ -129,7 +135,11 @@ impl<'a> PlacePayload<'a> {
 }
 
 impl<'a> EntryPayload<'a> {
-    pub(super) fn of(entry: &'a domain::Entry) -> Result<Self, Malformed> {
+    /// `traceparent` is the step of a trace in which the entry is published.
+    pub(super) fn of(
+        entry: &'a domain::Entry,
+        traceparent: Option<&'a str>,
+    ) -> Result<Self, Malformed> {
         let domain::Entry { place, position, id, author, author_name, at, act } = entry;
         let (act, kind, of, body, edited_at) = match act {
             domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
@@ -156,6 +166,7 @@ impl<'a> EntryPayload<'a> {
             of: of.map(Seq::as_raw),
             body: body.map(BodyPayload::of).transpose()?,
             edited_at_ms: edited_at.map(to_ms).transpose()?,
+            trace: traceparent.map(Into::into),
         })
     }
 
@@ -174,6 +185,7 @@ impl<'a> EntryPayload<'a> {
             of,
             body,
             edited_at_ms,
+            trace,
         } = self;
         let body = body.map(BodyPayload::parse).transpose()?;
         let of = || seq_of(of.ok_or(Malformed::Form)?);
@@ -198,7 +210,10 @@ impl<'a> EntryPayload<'a> {
             at: from_ms(at_ms)?,
             act,
         };
-        Ok(ClusterEvent::Entry(Delivery::new(Event::Entry(entry))))
+        let trace = trace.filter(|it| it.len() <= TRACE_BYTES_MAX);
+        let delivery =
+            Delivery::traced(Event::Entry(entry), trace.map(|it| it.into_owned().into()));
+        Ok(ClusterEvent::Entry(delivery))
     }
 }
 

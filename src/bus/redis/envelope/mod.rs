@@ -116,7 +116,9 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
     let writer = EnvelopeWriter { from, number: *number };
     let written = match event {
         ClusterEvent::Entry(delivery) => match delivery.event() {
-            Event::Entry(entry) => writer.write("entry", EntryPayload::of(entry)?),
+            Event::Entry(entry) => {
+                writer.write("entry", EntryPayload::of(entry, delivery.traceparent())?)
+            }
             _ => Err(Malformed::NotEncodable),
         },
         ClusterEvent::Trimmed(place, retained) => {

@@ -144,6 +144,7 @@ impl Fixture {
                 backends: Backends::default(),
                 api_keys: Arc::new(NoApiKeys),
                 webhooks: None,
+                tracer: None,
                 rules: rules(name(n)),
             });
             tasks.spawn("writer", writer.run(finish.clone()));

@@ -121,6 +121,11 @@ impl LiveRoom {
         self.lock().deliver(run, limits)
     }
 
+    /// The number of connections that are attached.
+    pub(super) fn sockets(&self) -> usize {
+        self.lock().sockets()
+    }
+
     /// Continues after `to`: earlier entries are no longer stored. The live connections receive that.
     pub(super) fn skip(&self, to: Position) -> FullOutboxes {
         self.lock().skip(&self.room(), to)

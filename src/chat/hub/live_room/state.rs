@@ -75,6 +75,10 @@ impl LiveRoomState {
         (sent, full_outboxes)
     }
 
+    pub(super) fn sockets(&self) -> usize {
+        self.attached.len()
+    }
+
     pub(super) fn skip(&mut self, room: &RoomName, to: Position) -> FullOutboxes {
         if to.seq <= self.head() {
             return FullOutboxes::new();

@@ -3,6 +3,7 @@
 mod probe;
 mod removal;
 mod single_reads;
+mod spans;
 
 use std::{
     collections::HashMap,
@@ -212,15 +213,17 @@ impl JournalWriter {
         batch.seen.push(seen);
     }
 
-    async fn store(&mut self, batch: Batch, waiting: BatchWaiters) {
+    async fn store(&mut self, batch: Batch, mut waiting: BatchWaiters) {
         let cluster = Arc::clone(&self.cluster);
         // A reader of the store that waits for this lock finds the entries delivered.
         let commit_lock = cluster.commit_lock().await;
         let begun_at = Instant::now();
+        waiting.begin_commit(batch.drafts.len());
         let recording = self.recording(&batch, &waiting);
         let changed_at = (!batch.changes.is_empty()).then(|| self.clock.now());
         let batch = Arc::new(Batch { changed_at, recording, ..batch });
         let stored = self.store_state.track(self.store.commit(Arc::clone(&batch))).await;
+        waiting.end_commit();
         // The store has dropped its reference, so nothing is copied.
         let batch = Arc::unwrap_or_clone(batch);
         match stored {
@@ -314,7 +317,7 @@ impl JournalWriter {
         for ((draft, (origin, except, reply, permit)), outcome) in
             drafts.into_iter().zip(message_waiters).zip(outcomes)
         {
-            let reply = reply.complete(outcome, permit);
+            let mut reply = reply.complete(outcome, permit);
             if matches!(outcome, Outcome::NotPermitted(_)) {
                 // The hub's cached membership is stale.
                 self.cluster.mark_stale(
@@ -324,10 +327,11 @@ impl JournalWriter {
                 );
             }
             if let Outcome::Stored(position) = outcome {
+                let trace = reply.span.as_mut().map(|span| spans::begin_publication(span, &draft));
                 let entry = entry_of(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
                 let timer = self.hub.delivery_timers.start(committed_at);
-                let delivery = Delivery::new(Event::Entry(entry)).timed(timer);
+                let delivery = Delivery::traced(Event::Entry(entry), trace).timed(timer);
                 run.posts.push(Post { delivery, origin: Some(origin), except });
                 run.replies.push((position.seq, reply));
             } else {

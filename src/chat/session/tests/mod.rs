@@ -67,6 +67,7 @@ impl Fixture {
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
             webhooks: None,
+            tracer: None,
             rules: ChatRules {
                 requests: Replaceable::new(RequestRules {
                     limits: Arc::new(limits),

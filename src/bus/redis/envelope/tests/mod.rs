@@ -83,6 +83,25 @@ fn entry_event(entry: domain::Entry) -> ClusterEvent {
     ClusterEvent::Entry(Delivery::new(Event::Entry(entry)))
 }
 
+#[test]
+fn an_entry_carries_the_step_of_a_trace_that_earlier_versions_ignore() {
+    let step = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let act = || said(Body::from_raw("1".into(), Vec::new()), None);
+    let decoded = |payload: &str| match decode(payload.as_bytes()).unwrap().event {
+        ClusterEvent::Entry(read) => read.traceparent().map(str::to_owned),
+        other => panic!("{other:?}"),
+    };
+    let sent = Delivery::traced(Event::Entry(entry(act())), Some(step.into()));
+    let payload = encoded(ClusterEvent::Entry(sent));
+    assert!(payload.contains(&format!(r#""trace":"{step}""#)), "{payload}");
+    assert_eq!(decoded(&payload).as_deref(), Some(step));
+    // Of an earlier version, and one that no version writes.
+    let plain = encoded(entry_event(entry(act())));
+    assert!(!plain.contains("trace"), "{plain}");
+    assert_eq!(decoded(&plain), None);
+    assert_eq!(decoded(&payload.replace(step, &"0".repeat(129))), None);
+}
+
 fn with_bytes() -> Body {
     let json = r#"{"a": 1.50, "b":{"_placeholder":true,"num":0}}"#;
     Body::from_raw(json.into(), vec![Bytes::from_static(b"\0\xff")])

@@ -23,6 +23,7 @@ async fn only_entries_that_were_buffered_before_the_read_prove_a_gap() {
         bus: Arc::new(LocalBus::default()),
         store: Arc::new(MemoryStore::default()),
         nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("a"))),
+        tracer: None,
         clock: Arc::new(SystemClock),
     });
     let place = Place::room(&Space::root(), &RoomName::lobby());
