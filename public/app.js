@@ -68,7 +68,7 @@ const expireTyping = makeTypingExpiry((event) => stopsTyping(state, event) && ch
 const draw = makeView({
   ...makeTypingSender({ request }),
   ...makeEditing({ state, ask: attempt, changed: edited }),
-  ...drawnAfter(rooms, ["join", "mute", "invite", "kick"]),
+  ...drawnAfter(rooms, ["join", "mute", "invite", "kick", "setTopic"]),
   signOut,
   open,
   leave,

@@ -1,7 +1,7 @@
 // Folds the entries of a conversation's log into its messages. No DOM, network or clock.
 //
 // An entry is flat: the data of an event with its name in `event`, as in `history` and `missed`.
-// Messages, edits and deletions share one sequence of `seq`, and the log keeps all of them: so a
+// Messages, edits, deletions and topics share one sequence of `seq`, and the log keeps all of them: so a
 // gap is detected, and an edit that arrives before its message is not lost. The result is the same
 // in any order of arrival, and with repeated entries.
 
@@ -16,7 +16,7 @@ export function fold(log, entry) {
   log.last = Math.max(log.last, seq);
   const at = placeOf(log, seq);
   const known = log.entries[at]?.seq === seq ? log.entries[at] : null;
-  if ("of" in entry) {
+  if (!isMessage(entry)) {
     const change = changeFrom(entry);
     if (!known) log.entries.splice(at, 0, change);
     const message = log.entries[placeOf(log, change.of)];
@@ -35,7 +35,8 @@ export function fold(log, entry) {
 /** The messages, oldest first: `{seq, id, author, at, body, editedAt, deleted, deletedBy}`. */
 export const messages = (log) => log.entries.filter(isMessage);
 
-export const isMessage = (entry) => entry.of === undefined;
+/** Whether an entry, as it came or as the log has it, is a message. */
+export const isMessage = ({ of, event }) => of === undefined && event !== "topic";
 
 /** The message at `seq`, if the log has it. */
 export function messageAt(log, seq) {
@@ -59,8 +60,8 @@ function messageFrom(entry) {
   return { seq, id, author, at, body, editedAt, deleted, deletedBy: null, later, version: 0 };
 }
 
-/** An edit or a deletion. An edit that another change followed has no text. */
-function changeFrom({ event, seq, of, at, user, msg }) {
+/** An edit, a deletion or a topic, which changes none. An edit that another one followed has no text. */
+function changeFrom({ event, seq, of = 0, at, user, msg }) {
   return { seq, of, at, body: msg, deleted: event === "message deleted", by: user };
 }
 

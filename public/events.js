@@ -18,6 +18,9 @@ export function fold(state, event, data) {
     case "message edited":
     case "message deleted":
       return model.addEntry(state, { ...data, event });
+    case "topic":
+      if (room) room.topic = data.topic;
+      return model.addEntry(state, { ...data, event });
     case "notification":
       return notified(state, { ...data, event });
     case "missed":
@@ -114,9 +117,10 @@ function resetLogs(state) {
   }
 }
 
-/** Takes over the server's counters of a conversation. */
-function applyCounters(state, talk, { role = talk.role, seq, unread, read, muted = false }) {
-  Object.assign(talk, { role, unread, read, muted });
+/** Takes over what the server says about a conversation. */
+function applyCounters(state, talk, place) {
+  const { role = talk.role, topic = "", seq, unread, read, muted = false } = place;
+  Object.assign(talk, { role, topic, unread, read, muted });
   talk.counted = Math.max(talk.counted, seq);
   if (talk.key === state.open && talk.mark === null && unread > 0) talk.mark = read;
 }

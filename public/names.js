@@ -16,6 +16,7 @@ const TRUSTED = new Set([
   "new message",
   "notification",
   "read",
+  "topic",
   "typing",
   "user joined",
   "user left",

@@ -1,4 +1,4 @@
-// Requests about rooms: join, leave, mute, invite, kick.
+// Requests about rooms: join, leave, mute, invite, kick, topic.
 
 import { nameOf } from "./names.js";
 import * as model from "./state.js";
@@ -19,11 +19,11 @@ export function makeRooms({ state, ask, outbox, notice }) {
   }
 
   /** The fields that the answer to `join` lacks follow with `membership` or the next `welcome`. */
-  function entered(key, { seq, role }) {
+  function entered(key, { seq, role, topic = "" }) {
     const talk = model.conversation(state, key);
     const read = Math.max(talk.read ?? 0, seq);
     const counted = Math.max(talk.counted, seq);
-    Object.assign(talk, { read, counted, unread: 0, problem: null });
+    Object.assign(talk, { read, counted, topic, unread: 0, problem: null });
     talk.role = role ?? talk.role ?? "member";
   }
 
@@ -85,6 +85,13 @@ export function makeRooms({ state, ask, outbox, notice }) {
     return result(await ask("kick", { room, user }), `${user} is not in this room any more.`);
   }
 
+  async function setTopic(text) {
+    const talk = model.opened(state);
+    const answer = await ask("topic", { room: talk.name, topic: text });
+    if (answer.ok) talk.topic = answer.topic;
+    return result(answer, "");
+  }
+
   /** Shows what another device or an admin changed in the user's own membership. */
   function changed({ room, role, by }, before) {
     if (role === null) outbox.drop(model.roomKey(room));
@@ -95,7 +102,7 @@ export function makeRooms({ state, ask, outbox, notice }) {
     else notice(`${name} has made you ${roleName(role)} in ${room}.`);
   }
 
-  return { join, leave, rejoin, closeLeftRooms, mute, invite, kick, changed };
+  return { join, leave, rejoin, closeLeftRooms, mute, invite, kick, setTopic, changed };
 }
 
 const problemText = ({ code, message }) => refusal(code, message);

@@ -50,6 +50,7 @@ function newConversation(key) {
     kind: KINDS[scheme],
     name: key.slice(scheme.length + 1),
     role: null, // the user's role in this room
+    topic: "",
     muted: false,
     unread: 0, // unread messages of others
     read: null, // the read position; null until it is known

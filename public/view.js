@@ -12,6 +12,7 @@ import { makeSidebar } from "./sidebar.js";
 import { isOnline, opened } from "./state.js";
 import { makeSwitcher } from "./switcher.js";
 import { makeTarget } from "./target.js";
+import { makeTopic } from "./topic.js";
 import { closing, keptLine, link, people, presenceLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -43,6 +44,7 @@ export function makeView(actions) {
   });
   const drawDetails = makeDetails({ ...actions, done });
   const drawInbox = makeInbox(actions);
+  const drawTopic = makeTopic({ ...actions, done });
 
   $("reconnect").addEventListener("click", actions.reconnect);
   document.addEventListener("keydown", (event) => {
@@ -54,6 +56,7 @@ export function makeView(actions) {
   function drawChat(state, outbox) {
     const talk = opened(state);
     drawHeader(state, talk);
+    drawTopic(state, talk);
     drawNotice(state);
     setText($("typing"), typingLine([...talk.typists].map(nameOf)));
     composer.draw(state, talk);

@@ -66,6 +66,21 @@ const VIEWS = [
       await ann.log.getByRole("img", { name: "a dot" }).waitFor();
     },
   ],
+  [
+    "topic-field",
+    async ({ ann }) => {
+      await ann.button("Set a topic").click();
+      await ann.page.getByRole("textbox", { name: "Topic of this room", exact: true }).waitFor();
+    },
+  ],
+  [
+    "topic",
+    async ({ ann }) => {
+      await ann.page.keyboard.type("All that we plan for the month of May, and for the summer");
+      await ann.page.keyboard.press("Enter");
+      await ann.button("Change the topic").waitFor();
+    },
+  ],
   ["details", ({ ann }) => ann.openDetails()],
   [
     "notifications",

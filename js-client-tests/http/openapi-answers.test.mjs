@@ -62,6 +62,8 @@ test("answers that list something are as the document says", async (t) => {
   const posted = { items: [{ room: "lobby", user: ann.name, msg: "hi" }] };
   const members = "/api/v1/rooms/{room}/members";
   const member = `rooms/lobby/members/${ann.name}`;
+  const topic = "/api/v1/rooms/{room}/topic";
+  const plans = { topic: "Plans", user: ann.name };
   const bobs = { user: "bob", until: "2100-01-01T00:00:00Z", reason: "spam" };
   const revocations = "/api/v1/revocations";
   const bobsTokens = { user: "bob", issued_before: "2020-01-01T00:00:00Z" };
@@ -75,6 +77,7 @@ test("answers that list something are as the document says", async (t) => {
     ["get", "/api/v1/users", await askApi(server, "users?limit=1"), "users"],
     ["get", "/api/v1/connections", await askApi(server, "connections"), "connections"],
     ["get", "/api/v1/connections", await askApi(server, "connections?limit=1"), "connections"],
+    ["put", topic, await changeByApi(server, "PUT", "rooms/lobby/topic", plans)],
     ["get", "/api/v1/rooms", await askApi(server, "rooms"), "rooms"],
     ["get", "/api/v1/rooms/{room}", await askApi(server, "rooms/lobby")],
     ["get", "/api/v1/rooms/{room}", await askApi(server, "rooms/nobody")],

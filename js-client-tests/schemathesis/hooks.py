@@ -17,6 +17,7 @@ FORMATS = {
     "user-name": plain(64),
     "guest-name": plain(32),
     "room-name": plain(64),
+    "room-topic": plain(250),
     "event-name": plain(100, "e:{}"),
     "message-id": plain(64),
     "space": st.just("/"),

@@ -28,6 +28,15 @@ const edited = (seq, of, msg, more) => ({
   at: AT(seq),
   ...more,
 });
+const topic = (seq) => ({
+  event: "topic",
+  room: "r",
+  seq,
+  id: `t${seq}`,
+  user: "ann",
+  topic: "Plans",
+  at: AT(seq),
+});
 const deleted = (seq, of, user = "ann") => ({
   event: "message deleted",
   room: "r",
@@ -126,6 +135,19 @@ describe("entries folded", () => {
       messages(log).map(({ body }) => body),
       ["text", ...Array(3).fill({ any: 1 })],
     );
+  });
+
+  test("a topic has a place in the log, and is no message", () => {
+    const log = folded([sent(1, "one"), sent(3, "three")]);
+    assert.equal(gapAfter(log), 1);
+    assert.equal(fold(log, topic(2)), true);
+    assert.equal(fold(log, topic(2)), false);
+    assert.equal(gapAfter(log), null);
+    assert.deepEqual(
+      messages(log).map(({ seq }) => seq),
+      [1, 3],
+    );
+    assert.equal(messageAt(log, 2), null);
   });
 });
 

@@ -273,6 +273,7 @@ export function customEvents(clientType, server) {
       "read",
       "typing",
       "history",
+      "topic",
     ];
     for (const event of SERVER_EVENTS.filter((it) => !requests.includes(it))) {
       assertRefused(await ann.askWith(event, [{ room }]), "unknown_event");

@@ -6,7 +6,14 @@ import { bodyCodec } from "../suites/binary.mjs";
 import { Conditions } from "./conditions.mjs";
 import { connectWithToken } from "./fixtures.mjs";
 
-const MESSAGES = ["new message", "GroupChat", "SingleChat", "message edited", "message deleted"];
+const ENTRIES = [
+  "new message",
+  "GroupChat",
+  "SingleChat",
+  "message edited",
+  "message deleted",
+  "topic",
+];
 
 export class ReplicaDevice {
   /** Events that must not arrive. */
@@ -91,7 +98,7 @@ export class ReplicaDevice {
     if (event === "membership") this.rooms[data.role === null ? "delete" : "add"](data.room);
     if (event === "closing" || event === "error message") this.violations.push({ event, ...data });
     if (event === "missed") this.#onMissed(data);
-    if (MESSAGES.includes(event)) this.#onLive(event, data);
+    if (ENTRIES.includes(event)) this.#onLive(event, data);
   }
 
   #onMissed({ room, messages: missed, recovered }) {

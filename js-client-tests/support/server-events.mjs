@@ -11,6 +11,7 @@ export const SERVER_EVENTS = [
   "SingleChat",
   "message edited",
   "message deleted",
+  "topic",
   "notification",
   "read",
   "typing",

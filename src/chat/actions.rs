@@ -98,6 +98,14 @@ impl Chat {
             Action::Leave { user, room } => {
                 self.begin_change(actor, user, &room, MemberChange::Leave).await
             }
+            Action::Topic { user, room, topic } => {
+                let place = Place::room(actor.space, &room);
+                self.existing_log(&place).await?;
+                let author = self.author(actor, Some(user)).await?;
+                let (callback, stored) = waiting_callback();
+                self.post_topic(author, (place, room), topic, callback).await;
+                Ok(Some(stored))
+            }
             Action::Disconnect(target, after) => {
                 let (channel, command) = disconnect_command(actor.space, target, after);
                 self.hub.apply_command(&command, self.clock.now());
@@ -114,13 +122,7 @@ impl Chat {
         user: Option<UserName>,
         message: CheckedMessage,
     ) -> BegunAction {
-        let is_own = user.as_ref().is_none_or(|it| Some(it) == actor.user);
-        let user = user.or_else(|| actor.user.cloned()).ok_or(Rejection::NotIdentified)?;
-        let guest_session = actor.guest_session.filter(|_| is_own).map(Into::into);
-        // The back end decides who may write, not the user's role.
-        let name = self.author_name(actor.space, &user).await?;
-        let connection = actor.connection;
-        let author = Author { user, name, guest_session, connection, needs: None };
+        let author = self.author(actor, user).await?;
         let conversation = message.place.conversation.clone();
         let posted = |id, at| match conversation {
             Conversation::Room(room) => DraftReply::Posted { id, at, room },
@@ -131,6 +133,16 @@ impl Chat {
         let (callback, stored) = waiting_callback();
         self.post(author, message, posted, callback).await;
         Ok(Some(stored))
+    }
+
+    /// The author of what `user` or the actor's user writes.
+    async fn author(&self, actor: &Actor<'_>, user: Option<UserName>) -> Result<Author, Rejection> {
+        let is_own = user.as_ref().is_none_or(|it| Some(it) == actor.user);
+        let user = user.or_else(|| actor.user.cloned()).ok_or(Rejection::NotIdentified)?;
+        let guest_session = actor.guest_session.filter(|_| is_own).map(Into::into);
+        let name = self.author_name(actor.space, &user).await?;
+        // The back end decides who may write, not the user's role.
+        Ok(Author { user, name, guest_session, connection: actor.connection, needs: None })
     }
 
     /// The display name of an author who may be offline.
@@ -203,7 +215,10 @@ fn is_stored(action: &Action) -> bool {
     match action {
         Action::Emit { storage, .. } => matches!(storage, EventStorage::Kept { .. }),
         Action::Message { .. } | Action::Notify { .. } => true,
-        Action::Join { .. } | Action::Leave { .. } | Action::Disconnect(..) => false,
+        Action::Join { .. }
+        | Action::Leave { .. }
+        | Action::Topic { .. }
+        | Action::Disconnect(..) => false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! What users find: the members of a room and the rooms of a space, by the words of their names.
+//! What users find: the members of a room and the rooms of a space, by the words of their names, and
+//! rooms also by those of their topics.
 //!
 //! The store lists names in their order, and this module selects among them: case and words of all
 //! scripts are not what a database compares. One request reads a bounded number of rows; a page that
@@ -7,10 +8,10 @@
 use super::{
     Chat, ListRange, ListedRoom, MemberPage, RoomMember,
     fault::unavailable,
-    ports::{Fault, MemberRow},
+    ports::{Fault, MemberRow, RoomRow},
 };
 use crate::domain::{
-    DeviceSet, DisplayName, Log, NameQuery, Place, Rejection, RoomName, Space, UserName,
+    DeviceSet, DisplayName, NameQuery, Place, Rejection, RoomName, Space, UserName,
 };
 
 /// The most rows that one request reads.
@@ -76,7 +77,7 @@ impl Chat {
         Ok(rows.into_iter().map(with_name).collect())
     }
 
-    /// The rooms of a space that `is_listed` and whose names match.
+    /// The rooms of a space that `is_listed` and whose names or topics match.
     pub(super) async fn find_rooms(
         &self,
         space: &Space,
@@ -87,10 +88,15 @@ impl Chat {
         let read = move |after: Option<RoomName>, count| async move {
             self.store.rooms(space, after.as_ref(), count).await
         };
-        let matches =
-            |(room, _): &_| query.is_none_or(|it: &NameQuery| it.matches(RoomName::as_raw(room)));
-        let is_visible = |(room, _): &(RoomName, Log)| is_listed(room);
-        let found = find(range, read, |(room, _)| room.clone(), is_visible, matches).await;
+        let matches = |row: &RoomRow| {
+            let is_either = |it: &NameQuery| {
+                it.matches(row.room.as_raw())
+                    || row.topic.as_ref().is_some_and(|topic| it.matches(topic.as_raw()))
+            };
+            query.is_none_or(is_either)
+        };
+        let is_visible = |row: &RoomRow| is_listed(&row.room);
+        let found = find(range, read, |row| row.room.clone(), is_visible, matches).await;
         let FoundRows { rows, next } = found.map_err(|fault| unavailable(&fault))?;
         Ok((self.count_online(space, rows).await, next))
     }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::delivery_time::DeliveryTimer;
 use crate::domain::{
     AskId, ConnectionId, CustomEvent, DisplayName, DisplayNames, Entry, Epoch, Log, Member, Muted,
-    NamedUser, NodeId, Role, RoomName, Seq, Token, Typing, UserName, View,
+    NamedUser, NodeId, Role, RoomName, RoomTopic, Seq, Token, Typing, UserName, View,
 };
 
 /// An event for a connection. "You" is the user of the connection.
@@ -27,7 +27,7 @@ pub enum Event {
         /// Its users.
         count: usize,
     },
-    /// A message, an edit or a deletion in a room or a direct conversation.
+    /// A message, an edit, a deletion or a topic in a room or a direct conversation.
     Entry(Entry),
     /// A notification in your inbox.
     Notified {
@@ -152,6 +152,8 @@ pub struct RoomState {
     pub room: RoomName,
     /// The member's role.
     pub role: Role,
+    /// The topic.
+    pub topic: Option<RoomTopic>,
     /// The state of the log.
     pub tally: Tally,
 }

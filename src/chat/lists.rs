@@ -10,12 +10,12 @@ use super::{
     hub::ConnectionsOutcome,
     ports::{
         ConnectionsDetail, ConnectionsRequest, FirstConnections, MemberRow, OpenConnection, Page,
-        PageLimit, PageRange, RemoteUsers,
+        PageLimit, PageRange, RemoteUsers, RoomRow,
     },
 };
 use crate::domain::{
-    ConnectionAddress, DeviceSet, DisplayNames, Log, Place, Rejection, Role, RoomName, Space,
-    UserName,
+    ConnectionAddress, DeviceSet, DisplayNames, Log, Place, Rejection, Role, RoomName, RoomTopic,
+    Space, UserName,
 };
 
 /// A page of a list.
@@ -56,6 +56,8 @@ pub struct ListedRoom {
     pub room: RoomName,
     /// The state of its log.
     pub log: Log,
+    /// The topic.
+    pub topic: Option<RoomTopic>,
     /// Number of users in it who are online, on all nodes.
     pub online: usize,
 }
@@ -161,7 +163,9 @@ impl Chat {
         let last = PageLimit { messages: 1, bytes: 0, attachments: 0 };
         let page = self.store.page(&place, PageRange::Newest, last).await;
         let Page { entries, more: _ } = page.map_err(|fault| unavailable(&fault))?;
-        let room = self.count_online(space, vec![(room, log)]).await.into_iter().next();
+        let topic = self.store.topic(&place).await.map_err(|fault| unavailable(&fault))?;
+        let row = RoomRow { room, log, topic };
+        let room = self.count_online(space, vec![row]).await.into_iter().next();
         let room = room.ok_or(Rejection::NoSuchRoom)?;
         Ok(RoomDetails { room, at: entries.last().map(|it| it.at) })
     }
@@ -199,21 +203,18 @@ impl Chat {
 
     /// Counts who is online in rooms. This node learns who is on the other nodes first, where it has
     /// not followed a room before.
-    pub(super) async fn count_online(
-        &self,
-        space: &Space,
-        rooms: Vec<(RoomName, Log)>,
-    ) -> Vec<ListedRoom> {
+    pub(super) async fn count_online(&self, space: &Space, rooms: Vec<RoomRow>) -> Vec<ListedRoom> {
         let live_rooms = &self.hub.live_rooms;
-        let places: Vec<_> = rooms.iter().map(|(room, _)| Place::room(space, room)).collect();
-        let logs = rooms.iter().map(|(_, log)| *log);
+        let places: Vec<_> = rooms.iter().map(|it| Place::room(space, &it.room)).collect();
+        let logs = rooms.iter().map(|it| it.log);
         let interests = places.iter().zip(logs);
         let interests: Vec<_> =
             interests.map(|(place, log)| live_rooms.register_interest(place, log)).collect();
         self.cluster.wait_for_rosters(|| places.clone()).await;
-        let count = |((room, log), place): (_, &Place)| ListedRoom {
+        let count = |(RoomRow { room, log, topic }, place): (RoomRow, &Place)| ListedRoom {
             room,
             log,
+            topic,
             online: live_rooms.online_count(place),
         };
         let rooms = rooms.into_iter().zip(&places).map(count).collect();

@@ -9,7 +9,8 @@ use super::{
     request::{DraftReply, PendingReply},
 };
 use crate::domain::{
-    Body, ConnectionId, DisplayName, MessageId, MessageKind, Place, Role, UserName,
+    Body, ConnectionId, DisplayName, MessageId, MessageKind, Place, Role, RoomName, RoomTopic,
+    UserName,
 };
 
 /// The author of drafts.
@@ -64,5 +65,20 @@ impl Chat {
         let reply = PendingReply::new(posted(id.clone(), at), answer);
         let draft = author.draft(place, id, at, DraftAct::Say { kind, body });
         self.journal.append(PendingDraft { draft, origin, except, reply }).await;
+    }
+
+    /// Hands the topic of a room to the journal.
+    pub(super) async fn post_topic(
+        &self,
+        author: Author,
+        (place, room): (Place, RoomName),
+        topic: Option<RoomTopic>,
+        answer: ReplyCallback,
+    ) {
+        let (id, at, origin) = (self.ids.message_id(), self.clock.now(), author.connection);
+        let draft_reply = DraftReply::Topic { room, topic: topic.clone() };
+        let reply = PendingReply::new(draft_reply, answer);
+        let draft = author.draft(place, id, at, DraftAct::Topic(topic));
+        self.journal.append(PendingDraft { draft, origin, except: None, reply }).await;
     }
 }

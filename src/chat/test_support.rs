@@ -151,6 +151,7 @@ fn summary(event: &Event) -> String {
                 Act::Said { .. } => "message",
                 Act::Edited { .. } => "edit",
                 Act::Deleted { .. } => "deletion",
+                Act::Topic(_) => "topic",
             };
             match &entry.place.conversation {
                 Conversation::Direct(one, other) => {

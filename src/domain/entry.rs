@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Body, DisplayName, EventName, MessageId, Place, Position, Seq, UserName};
+use super::{Body, DisplayName, EventName, MessageId, Place, Position, RoomTopic, Seq, UserName};
 
 /// The request that posted a message, which decides the event that delivers it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ impl MessageKind {
     }
 }
 
-/// An entry of a log: a message, or the change of an earlier one.
+/// An entry of a log: a message, the change of an earlier one, or of the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The conversation that it belongs to.
@@ -72,6 +72,8 @@ pub enum Act {
         /// The position of the message.
         of: Seq,
     },
+    /// Set the topic of the room, or removed it. `None` is no topic.
+    Topic(Option<RoomTopic>),
 }
 
 /// What a message holds now.
@@ -99,7 +101,9 @@ impl Entry {
         match &self.act {
             Act::Said { content: Content::Body { body, .. }, .. } => Some(body),
             Act::Edited { body, .. } => body.as_ref(),
-            Act::Said { content: Content::Removed, .. } | Act::Deleted { .. } => None,
+            Act::Said { content: Content::Removed, .. } | Act::Deleted { .. } | Act::Topic(_) => {
+                None
+            }
         }
     }
 
@@ -112,7 +116,7 @@ impl Entry {
     /// has the last one of its edits; earlier edits have none.
     pub fn changed_by(&self, change: &Self) -> Option<Self> {
         let (target, new, edited_at) = match &change.act {
-            Act::Said { .. } => return None,
+            Act::Said { .. } | Act::Topic(_) => return None,
             Act::Edited { of, body } => (*of, body.clone(), Some(change.at)),
             Act::Deleted { of } => (*of, None, None),
         };
@@ -123,7 +127,9 @@ impl Entry {
                 Act::Said { kind: kind.clone(), content }
             }
             Act::Edited { of, .. } if *of == target => Act::Edited { of: *of, body: None },
-            Act::Said { .. } | Act::Edited { .. } | Act::Deleted { .. } => return None,
+            Act::Said { .. } | Act::Edited { .. } | Act::Deleted { .. } | Act::Topic(_) => {
+                return None;
+            }
         };
         Some(Self { act, ..self.clone() })
     }

@@ -9,7 +9,7 @@ const EVENT_CHARS_MAX: usize = 128;
 
 /// The events of the protocol, of clients and of the server, sorted. No other event has one of these
 /// names, so nobody can forge them. A test compares the list with docs/protocol.md.
-pub const BUILT_IN_EVENTS: [&str; 35] = [
+pub const BUILT_IN_EVENTS: [&str; 36] = [
     "GroupChat",
     "GroupList",
     "SingleChat",
@@ -41,6 +41,7 @@ pub const BUILT_IN_EVENTS: [&str; 35] = [
     "read",
     "rooms",
     "send message",
+    "topic",
     "typing",
     "user joined",
     "user left",

@@ -35,6 +35,8 @@ pub enum WebhookEventKind {
     MemberJoined,
     /// A user is no longer a member of a room.
     MemberLeft,
+    /// A room has another topic, or none any more.
+    RoomTopic,
     /// A message, a notification or a kept event of the application was stored.
     MessageStored,
     /// A message was edited.
@@ -47,13 +49,14 @@ pub enum WebhookEventKind {
 
 impl WebhookEventKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UserOnline,
         Self::UserOffline,
         Self::RoomOccupied,
         Self::RoomVacated,
         Self::MemberJoined,
         Self::MemberLeft,
+        Self::RoomTopic,
         Self::MessageStored,
         Self::MessageEdited,
         Self::MessageDeleted,
@@ -74,6 +77,7 @@ impl WebhookEventKind {
             Self::RoomVacated => "room.vacated",
             Self::MemberJoined => "member.joined",
             Self::MemberLeft => "member.left",
+            Self::RoomTopic => "room.topic",
             Self::MessageStored => "message.stored",
             Self::MessageEdited => "message.edited",
             Self::MessageDeleted => "message.deleted",

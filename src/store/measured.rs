@@ -10,10 +10,11 @@ use crate::{
     chat::ports::{
         Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, MemberRow,
         MetricEvent, Metrics, OnlineGuest, Page, PageLimit, PageRange, PostedMessage, ReadOutcome,
-        Recording, Store, TrimLimits, Trimmed,
+        Recording, RoomRow, Store, TrimLimits, Trimmed,
     },
     domain::{
-        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, RoomTopic, Seq,
+        Space, UserName,
     },
 };
 
@@ -100,8 +101,12 @@ impl Store for MeasuredStore {
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+    ) -> Result<Vec<RoomRow>, Fault> {
         self.measure("rooms", self.inner.rooms(space, after, count_max)).await
+    }
+
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault> {
+        self.measure("topic", self.inner.topic(place)).await
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::IdentityKind},
-    domain::{CloseReason, DisplayName, Muted, Token, UserName},
+    domain::{CloseReason, DisplayName, Muted, RoomTopic, Token, UserName},
 };
 
 /// A reply: `{"ok":true,…}` or `{"ok":false,"code":…}`, after the number of the request's
@@ -103,6 +103,8 @@ pub(super) enum AnswerData<'a> {
     Invited { room: &'a str, user: &'a str, role: &'static str },
     /// `kick`.
     Kicked { room: &'a str, user: &'a str },
+    /// `topic`.
+    Topic { room: &'a str, topic: &'a str },
     /// `presence`.
     Presences {
         users: Vec<PresenceData<'a>>,
@@ -232,6 +234,9 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
         Answer::Kicked { room, user } => {
             AnswerData::Kicked { room: room.as_raw(), user: user.as_raw() }
         }
+        Answer::Topic { room, topic } => {
+            AnswerData::Topic { room: room.as_raw(), topic: RoomTopic::text(topic.as_ref()) }
+        }
         Answer::Members(page) => AnswerData::Members(page.into()),
         Answer::Rooms(page) => AnswerData::Rooms(page.into()),
         Answer::Presences(users) => AnswerData::Presences {
@@ -336,6 +341,11 @@ mod tests {
                 "kick",
                 Answer::Kicked { room: room(), user: user("bob") },
                 r#"{"ok":true,"room":"lobby","user":"bob"}"#,
+            ),
+            (
+                "topic",
+                Answer::Topic { room: room(), topic: None },
+                r#"{"ok":true,"room":"lobby","topic":""}"#,
             ),
             (
                 "history",

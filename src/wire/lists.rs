@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::payload::Timestamp;
 use crate::{
     chat::{DirectoryRoom, MemberPage, RoomMember, RoomPage},
-    domain::{DisplayName, RoomName, UserName},
+    domain::{DisplayName, RoomName, RoomTopic, UserName},
 };
 
 /// `members`.
@@ -41,6 +41,8 @@ pub(super) struct RoomsData<'a> {
 #[derive(Debug, Serialize)]
 struct RoomData<'a> {
     room: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     members: u64,
     online: usize,
     joined: bool,
@@ -78,7 +80,13 @@ impl<'a> From<&'a RoomPage> for RoomsData<'a> {
 
 impl<'a> From<&'a DirectoryRoom> for RoomData<'a> {
     fn from(listed: &'a DirectoryRoom) -> Self {
-        let DirectoryRoom { room, members, online, joined } = listed;
-        Self { room: room.as_raw(), members: *members, online: *online, joined: *joined }
+        let DirectoryRoom { room, topic, members, online, joined } = listed;
+        Self {
+            room: room.as_raw(),
+            topic: topic.as_ref().map(RoomTopic::as_raw),
+            members: *members,
+            online: *online,
+            joined: *joined,
+        }
     }
 }

@@ -15,7 +15,10 @@ use crate::{
         NewOutboxEvent, RequestForm, SentEvent, StoredAct, StoredMessage, WebhookEvent,
         WebhookRequest,
     },
-    domain::{Act, Content, Conversation, DisplayName, DisplayNames, Entry, MessageKind, UserName},
+    domain::{
+        Act, Content, Conversation, DisplayName, DisplayNames, Entry, MessageKind, RoomTopic,
+        UserName,
+    },
 };
 
 /// An event, as the specification "Standard Webhooks" suggests it.
@@ -56,6 +59,8 @@ struct DetailData<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +133,12 @@ fn detail<'a>(event: &'a WebhookEvent, entry: Option<&'a Entry>) -> DetailData<'
             by: by.as_ref().map(UserName::as_raw),
             ..nothing
         },
+        WebhookEvent::RoomTopic { room, user, topic } => DetailData {
+            room: Some(room.as_raw()),
+            user: Some(user.as_raw()),
+            topic: Some(RoomTopic::text(topic.as_ref())),
+            ..nothing
+        },
         WebhookEvent::Message(message) => message_detail(message, entry),
         WebhookEvent::ConnectionClosed { connection, client, reason } => DetailData {
             connection: Some(connection.to_string()),
@@ -174,7 +185,8 @@ fn message_detail<'a>(message: &'a StoredMessage, entry: Option<&'a Entry>) -> D
         Some(
             Act::Said { content: Content::Removed, .. }
             | Act::Edited { of: _, body: None }
-            | Act::Deleted { .. },
+            | Act::Deleted { .. }
+            | Act::Topic(_),
         )
         | None => detail,
     }
@@ -291,12 +303,20 @@ mod tests {
     }
 
     #[test]
-    fn members_and_connections_are_sent_as_documented() {
+    fn members_topics_and_connections_are_sent_as_documented() {
         let (room, user, role) = (RoomName::lobby(), ann(), Role::Admin);
         let by = Some(UserName::from_raw("bob"));
         let joined = single(sent(WebhookEvent::MemberJoined { room, user, role, by }, None));
         let data = r#""data":{"room":"lobby","user":"ann","role":"admin","by":"bob"}}"#;
         assert!(joined.ends_with(data), "{joined}");
+        for text in ["Plans", ""] {
+            let (room, user) = (RoomName::lobby(), ann());
+            let topic = RoomTopic::from_raw(text);
+            let changed = single(sent(WebhookEvent::RoomTopic { room, user, topic }, None));
+            let data =
+                format!("\"data\":{{\"room\":\"lobby\",\"user\":\"ann\",\"topic\":{text:?}}}}}");
+            assert!(changed.ends_with(&data), "{changed}");
+        }
         let node = NodeId::from_raw("n1");
         let connection = ConnectionAddress { node, connection: ConnectionId::from_raw(26) };
         let client = PresentClient { user: Some(ann()), address: Some("::1".into()) };

@@ -46,6 +46,7 @@ mod sign_in;
 mod sockets;
 mod spaces;
 mod supervisor;
+mod topics;
 #[cfg(feature = "otlp")]
 mod traces;
 mod unread;

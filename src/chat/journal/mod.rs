@@ -32,7 +32,7 @@ use super::{
     ports::{Change, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen},
     request::PendingReply,
 };
-use crate::domain::{ConnectionId, Limits, Place, Rejection, Seq, Space, UserName};
+use crate::domain::{ConnectionId, Limits, Place, Rejection, RoomTopic, Seq, Space, UserName};
 
 /// The bytes that a message counts in the queue in addition to its body.
 const ENTRY_BYTES: usize = 256;
@@ -161,6 +161,7 @@ impl Journal {
     pub(crate) async fn append(&self, message: PendingDraft) {
         let body = match &message.draft.act {
             DraftAct::Say { body, .. } | DraftAct::Edit { body, .. } => body.bytes(),
+            DraftAct::Topic(topic) => RoomTopic::text(topic.as_ref()).len(),
             DraftAct::Delete { .. } => 0,
         };
         let bytes = u32::try_from(body + ENTRY_BYTES).unwrap_or(u32::MAX).min(self.bytes_max);

@@ -76,7 +76,7 @@ enum Completed {
 
 impl ChangeReply {
     fn with_result(self, changed: &ChangeResult) -> Result<Completed, Rejection> {
-        let ChangeResult { before, after, log: _, deleted: _, refused } = *changed;
+        let ChangeResult { before, after, log: _, topic: _, deleted: _, refused } = *changed;
         match self {
             Self::Joined { connection, room } => match refused {
                 Some(JoinRefusal::TooManyRooms) => Err(Rejection::TooManyRooms),

@@ -7,8 +7,8 @@ use super::Rooms;
 
 use crate::domain::{
     AfterDisconnect, ApiScope, Body, ConnectionAddress, CustomEvent, DeviceId, DisplayName,
-    EventStorage, GlobalRole, Hook, MessageId, MessageKind, Refusal, Role, RoomName, Seq, Space,
-    SpacePattern, UserName, View,
+    EventStorage, GlobalRole, Hook, MessageId, MessageKind, Refusal, Role, RoomName, RoomTopic,
+    Seq, Space, SpacePattern, UserName, View,
 };
 
 /// A back end.
@@ -285,6 +285,15 @@ pub enum Action {
         /// The room.
         room: RoomName,
     },
+    /// Sets the topic of a room that exists, or removes it.
+    Topic {
+        /// In whose name.
+        user: UserName,
+        /// The room.
+        room: RoomName,
+        /// The topic. `None` removes it.
+        topic: Option<RoomTopic>,
+    },
     /// Closes the connections of a user, of a device, or one connection.
     Disconnect(DisconnectTarget, AfterDisconnect),
 }
@@ -294,7 +303,9 @@ impl Action {
     pub fn scope(&self) -> ApiScope {
         match self {
             Self::Emit { .. } | Self::Message { .. } | Self::Notify { .. } => ApiScope::Publish,
-            Self::Join { .. } | Self::Leave { .. } | Self::Disconnect(..) => ApiScope::Manage,
+            Self::Join { .. } | Self::Leave { .. } | Self::Topic { .. } | Self::Disconnect(..) => {
+                ApiScope::Manage
+            }
         }
     }
 }

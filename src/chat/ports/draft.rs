@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 
 use crate::domain::{
-    Body, DisplayName, MessageId, MessageKind, Place, Position, Role, Seq, UserName,
+    Body, Conversation, DisplayName, MessageId, MessageKind, Place, Position, Role, RoomTopic, Seq,
+    UserName, WebhookEventKind,
 };
 
 /// An entry without its position in the log.
@@ -50,6 +51,8 @@ pub enum DraftAct {
         /// The seq of the message.
         of: Seq,
     },
+    /// The topic of a room. `None` removes it.
+    Topic(Option<RoomTopic>),
 }
 
 /// A stored message, without its content.
@@ -65,13 +68,39 @@ pub struct PostedMessage {
     pub kind: MessageKind,
 }
 
+/// An entry of a log, without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// What the author did.
+    pub act: StoredAct,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The number of the entry in the log.
+    pub seq: Seq,
+    /// The id of the message that was posted or changed.
+    pub id: MessageId,
+    /// The author.
+    pub author: UserName,
+}
+
+/// See [`StoredMessage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredAct {
+    /// Posted a message.
+    Stored,
+    /// Edited the message at this seq.
+    Edited(Seq),
+    /// Deleted the message at this seq.
+    Deleted(Seq),
+}
+
 /// The result of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Stored at this position.
     Stored(Position),
     /// Not stored, because it was stored before. A second deletion of a message is a duplicate of
-    /// the first one.
+    /// the first one. A topic that the room has is a duplicate at the head of the log.
     Duplicate {
         /// The seq of the first one.
         seq: Seq,
@@ -84,4 +113,15 @@ pub enum Outcome {
     NoMessage,
     /// Not stored, because the author has only this role, or is no member.
     NotPermitted(Option<Role>),
+}
+
+impl StoredAct {
+    /// The kind of the event.
+    pub fn kind(self) -> WebhookEventKind {
+        match self {
+            Self::Stored => WebhookEventKind::MessageStored,
+            Self::Edited(_) => WebhookEventKind::MessageEdited,
+            Self::Deleted(_) => WebhookEventKind::MessageDeleted,
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub use connections::{
     OpenConnection, ROOMS_LISTED_MAX,
 };
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
-pub use draft::{Draft, DraftAct, Outcome, PostedMessage};
+pub use draft::{Draft, DraftAct, Outcome, PostedMessage, StoredAct, StoredMessage};
 pub use fault::{Fault, with_causes};
 pub use metrics::{
     MetricEvent, Metrics, MissedSource, NoMetrics, ReadOutcome, RequestMetrics, SpanLoss,
@@ -53,7 +53,7 @@ pub use page::{Page, PageLimit, PageRange};
 pub use recording::COMMITTED_KINDS;
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Erased,
-    JoinRefusal, MemberChange, MemberRow, Membership, Store, TrimLimits, Trimmed,
+    JoinRefusal, MemberChange, MemberRow, Membership, RoomRow, Store, TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub(crate) use traces::StoredSpan;
@@ -67,7 +67,7 @@ pub use transfers::{
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};
 pub use webhooks::{
     AttemptOutcome, ConnectionEnd, DeadLetters, NewOutboxEvent, OutboxEvent, PresenceKind,
-    PresenceRecord, PresenceSubject, PresentClient, Recording, RequestForm, SentEvent, StoredAct,
-    StoredMessage, WEBHOOK_LEASE, WebhookEvent, WebhookOutbox, WebhookReceiver, WebhookRequest,
+    PresenceRecord, PresenceSubject, PresentClient, Recording, RequestForm, SentEvent,
+    WEBHOOK_LEASE, WebhookEvent, WebhookOutbox, WebhookReceiver, WebhookRequest,
 };
 pub use wire::Wire;

@@ -7,12 +7,13 @@ use super::{
     PresenceKind, PresenceRecord, PresenceSubject, PresentClient, Recording, StoredAct,
     StoredMessage, WebhookEvent,
 };
-use crate::domain::{Conversation, RoomName, Space, UserName, WebhookEventKind, WebhookRules};
+use crate::domain::{Conversation, RoomName, Seq, Space, UserName, WebhookEventKind, WebhookRules};
 
 /// The kinds of events that a commit records.
-pub const COMMITTED_KINDS: [WebhookEventKind; 5] = [
+pub const COMMITTED_KINDS: [WebhookEventKind; 6] = [
     WebhookEventKind::MemberJoined,
     WebhookEventKind::MemberLeft,
+    WebhookEventKind::RoomTopic,
     WebhookEventKind::MessageStored,
     WebhookEventKind::MessageEdited,
     WebhookEventKind::MessageDeleted,
@@ -32,24 +33,18 @@ impl Batch {
             }
         }
         for (draft, outcome) in self.drafts.iter().zip(outcomes) {
-            if let Outcome::Stored(position) = outcome {
-                let message = StoredMessage {
-                    act: act(draft),
-                    conversation: draft.place.conversation.clone(),
-                    seq: position.seq,
-                    id: draft.id.clone(),
-                    author: draft.author.clone(),
-                };
-                let event = (WebhookEvent::Message(message), draft.at);
-                record(&mut events, rules, &draft.place.space, event);
+            if let Outcome::Stored(position) = outcome
+                && let Some(event) = draft_event(draft, position.seq)
+            {
+                record(&mut events, rules, &draft.place.space, (event, draft.at));
             }
         }
         events
     }
 
-    /// Whether the drafts of the batch may record events.
+    /// Whether the messages of the batch may record events.
     pub fn records_messages(&self) -> bool {
-        let [_, _, messages @ ..] = COMMITTED_KINDS;
+        let [_, _, _, messages @ ..] = COMMITTED_KINDS;
         self.recording.as_ref().is_some_and(|it| it.rules.want_anywhere(&messages))
     }
 }
@@ -128,12 +123,21 @@ fn member_event(
     }
 }
 
-fn act(draft: &Draft) -> StoredAct {
-    match &draft.act {
+/// The event of a draft that was stored at `seq`. Only rooms have topics.
+fn draft_event(draft: &Draft, seq: Seq) -> Option<WebhookEvent> {
+    let conversation = &draft.place.conversation;
+    let act = match &draft.act {
         DraftAct::Say { .. } => StoredAct::Stored,
         DraftAct::Edit { of, .. } => StoredAct::Edited(*of),
         DraftAct::Delete { of } => StoredAct::Deleted(*of),
-    }
+        DraftAct::Topic(topic) => {
+            let (room, user) = (conversation.room()?.clone(), draft.author.clone());
+            return Some(WebhookEvent::RoomTopic { room, user, topic: topic.clone() });
+        }
+    };
+    let (conversation, id) = (conversation.clone(), draft.id.clone());
+    let author = draft.author.clone();
+    Some(WebhookEvent::Message(StoredMessage { act, conversation, seq, id, author }))
 }
 
 /// Adds an event for each webhook that is told of it. Times are stored in milliseconds.
@@ -213,6 +217,7 @@ mod tests {
             before,
             after,
             log: Log::default(),
+            topic: None,
             deleted: 0,
             refused: None,
         };

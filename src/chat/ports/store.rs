@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     DeviceId, DisplayNames, Epoch, JoinMode, Log, Member, Muted, NameKey, Place, Retained, Role,
-    RoomName, Seq, Space, UserName,
+    RoomName, RoomTopic, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -43,6 +43,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Members:** a message makes author and addressee members of their direct conversation, and a
 ///   notification makes the user a member of the inbox. A member's own message counts as read, but
 ///   a notification is unread, also in its author's own inbox.
+/// - **Topics:** a room has the topic of its last entry with one, also when retention has removed that
+///   entry. A room without members and kept entries has none.
 /// - **Milliseconds:** stored times are truncated to them.
 /// - **Read your writes:** a read that begins after `commit` returned sees the batch.
 /// - **Recorded:** with a [`Recording`], the [events](Batch::events) of the batch are in the outbox
@@ -97,14 +99,17 @@ pub trait Store: DenialStore {
         count_max: usize,
     ) -> Result<Vec<MemberRow>, Fault>;
 
-    /// The first `count_max` rooms of a space after a room that have members or kept entries, and
-    /// their logs, in the order of their names byte by byte.
+    /// The first `count_max` rooms of a space after a room that have members or kept entries, in the
+    /// order of their names byte by byte.
     async fn rooms(
         &self,
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault>;
+    ) -> Result<Vec<RoomRow>, Fault>;
+
+    /// The topic of a room.
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault>;
 
     /// Whether a user of exactly this name was in a batch's `seen`, and was not removed since.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
@@ -248,6 +253,17 @@ pub struct MemberRow {
     pub joined_at: Option<OffsetDateTime>,
 }
 
+/// A room in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRow {
+    /// The room.
+    pub room: RoomName,
+    /// The state of its log.
+    pub log: Log,
+    /// The topic.
+    pub topic: Option<RoomTopic>,
+}
+
 /// See [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
@@ -265,7 +281,7 @@ pub enum MemberChange {
 }
 
 /// A user's membership before and after a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeResult {
     /// The membership before.
     pub before: Option<Member>,
@@ -273,6 +289,8 @@ pub struct ChangeResult {
     pub after: Option<Member>,
     /// The log after the change and before the drafts of the batch.
     pub log: Log,
+    /// The topic of the room then, for those who are members after the change.
+    pub topic: Option<RoomTopic>,
     /// Number of deleted messages that the member has not read; 0 without a membership.
     pub deleted: u64,
     /// The reason why a join had no effect.
@@ -306,6 +324,8 @@ pub struct Membership {
     pub member: Member,
     /// The state of the log.
     pub log: Log,
+    /// The topic of the room.
+    pub topic: Option<RoomTopic>,
     /// Number of deleted messages that the member has not read.
     pub deleted: u64,
 }

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{BackendFailure, Fault};
+use super::{BackendFailure, Fault, StoredMessage};
 use crate::domain::{
-    CloseReason, ConnectionAddress, Conversation, DisplayNames, Entry, MessageId, NodeId, Place,
-    Role, RoomName, Seq, Space, UserName, WebhookEventKind, WebhookName, WebhookRules,
+    CloseReason, ConnectionAddress, Conversation, DisplayNames, Entry, NodeId, Place, Role,
+    RoomName, RoomTopic, Seq, Space, UserName, WebhookEventKind, WebhookName, WebhookRules,
 };
 
 /// How long a node sends the events of a webhook after it acquired or renewed the lease.
@@ -110,6 +110,15 @@ pub enum WebhookEvent {
         /// Who removed the user, if not the user.
         by: Option<UserName>,
     },
+    /// A room has another topic.
+    RoomTopic {
+        /// The room.
+        room: RoomName,
+        /// The user who set it.
+        user: UserName,
+        /// The topic. `None`: it was removed.
+        topic: Option<RoomTopic>,
+    },
     /// An entry was stored. The body is read from the log when the event is sent.
     Message(StoredMessage),
     /// A connection ended.
@@ -121,32 +130,6 @@ pub enum WebhookEvent {
         /// Why it ended.
         reason: ConnectionEnd,
     },
-}
-
-/// An entry of a log, without its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// What the author did.
-    pub act: StoredAct,
-    /// The conversation.
-    pub conversation: Conversation,
-    /// The number of the entry in the log.
-    pub seq: Seq,
-    /// The id of the message that was posted or changed.
-    pub id: MessageId,
-    /// The author.
-    pub author: UserName,
-}
-
-/// See [`StoredMessage`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredAct {
-    /// Posted a message.
-    Stored,
-    /// Edited the message at this seq.
-    Edited(Seq),
-    /// Deleted the message at this seq.
-    Deleted(Seq),
 }
 
 /// Why a connection ended.
@@ -327,6 +310,7 @@ impl WebhookEvent {
             Self::RoomVacated(_) => WebhookEventKind::RoomVacated,
             Self::MemberJoined { .. } => WebhookEventKind::MemberJoined,
             Self::MemberLeft { .. } => WebhookEventKind::MemberLeft,
+            Self::RoomTopic { .. } => WebhookEventKind::RoomTopic,
             Self::Message(message) => message.act.kind(),
             Self::ConnectionClosed { .. } => WebhookEventKind::ConnectionClosed,
         }
@@ -335,7 +319,9 @@ impl WebhookEvent {
     /// The user that it is about, and the one who did it, whose display names are told, too.
     pub fn user_and_by(&self) -> (Option<&UserName>, Option<&UserName>) {
         match self {
-            Self::UserOnline(user) | Self::UserOffline(user) => (Some(user), None),
+            Self::UserOnline(user) | Self::UserOffline(user) | Self::RoomTopic { user, .. } => {
+                (Some(user), None)
+            }
             Self::RoomOccupied(_) | Self::RoomVacated(_) => (None, None),
             Self::MemberJoined { user, by, .. } | Self::MemberLeft { user, by, .. } => {
                 (Some(user), by.as_ref())
@@ -352,7 +338,9 @@ impl WebhookEvent {
         match self {
             Self::UserOnline(user) | Self::UserOffline(user) => format!("user\n{space}\n{user}"),
             Self::RoomOccupied(room) | Self::RoomVacated(room) => format!("room\n{space}\n{room}"),
-            Self::MemberJoined { room, .. } | Self::MemberLeft { room, .. } => {
+            Self::MemberJoined { room, .. }
+            | Self::MemberLeft { room, .. }
+            | Self::RoomTopic { room, .. } => {
                 conversation_subject(space, &Conversation::Room(room.clone()))
             }
             Self::Message(message) => conversation_subject(space, &message.conversation),
@@ -366,17 +354,6 @@ fn conversation_subject(space: &str, conversation: &Conversation) -> String {
         Conversation::Room(room) => format!("log\n{space}\n{room}"),
         Conversation::Direct(one, other) => format!("direct\n{space}\n{one}\n{other}"),
         Conversation::Inbox(user) => format!("inbox\n{space}\n{user}"),
-    }
-}
-
-impl StoredAct {
-    /// The kind of the event.
-    pub fn kind(self) -> WebhookEventKind {
-        match self {
-            Self::Stored => WebhookEventKind::MessageStored,
-            Self::Edited(_) => WebhookEventKind::MessageEdited,
-            Self::Deleted(_) => WebhookEventKind::MessageDeleted,
-        }
     }
 }
 

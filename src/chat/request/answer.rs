@@ -6,8 +6,8 @@ use super::list::{MemberPage, RoomPage};
 use crate::{
     chat::event::RoomState,
     domain::{
-        Body, DisplayName, DisplayNames, Entry, MessageId, Muted, Role, RoomName, Seq, Token,
-        UserName,
+        Body, DisplayName, DisplayNames, Entry, MessageId, Muted, Role, RoomName, RoomTopic, Seq,
+        Token, UserName,
     },
 };
 
@@ -118,6 +118,13 @@ pub enum Answer {
         room: RoomName,
         /// The removed user.
         user: UserName,
+    },
+    /// To `topic`.
+    Topic {
+        /// The room.
+        room: RoomName,
+        /// Its topic.
+        topic: Option<RoomTopic>,
     },
     /// To `presence`.
     Presences(Vec<UserPresence>),

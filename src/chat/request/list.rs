@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::domain::{DisplayName, Role, RoomName, UserName};
+use crate::domain::{DisplayName, Role, RoomName, RoomTopic, UserName};
 
 /// The part of a list that is asked for: the first `limit` items after one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct RoomPage {
 pub struct DirectoryRoom {
     /// The room.
     pub room: RoomName,
+    /// The topic.
+    pub topic: Option<RoomTopic>,
     /// Number of members.
     pub members: u64,
     /// Number of users in it who are online, on all nodes.

@@ -8,7 +8,7 @@ mod rules;
 
 use crate::domain::{
     AskId, Body, DeviceId, Epoch, EventAction, EventRules, Limits, MessageId, Muted, NameQuery,
-    Rejection, Role, RoomName, Seq, Space, Token, Typing, UserName, View,
+    Rejection, Role, RoomName, RoomTopic, Seq, Space, Token, Typing, UserName, View,
 };
 
 pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};
@@ -148,6 +148,13 @@ pub enum Request {
         /// The removed user.
         user: UserName,
     },
+    /// `topic`: set the topic of a room, or remove it.
+    Topic {
+        /// The room. `None` is the default room.
+        room: Option<RoomName>,
+        /// The topic. `None` removes it.
+        topic: Option<RoomTopic>,
+    },
     /// `notify`: add a notification to a user's inbox.
     Notify {
         /// The addressee.
@@ -199,7 +206,8 @@ impl Request {
             | Self::Join { room, .. }
             | Self::Leave { room }
             | Self::Invite { room, .. }
-            | Self::Kick { room, .. } => room,
+            | Self::Kick { room, .. }
+            | Self::Topic { room, .. } => room,
             Self::History { of, .. }
             | Self::Typing { of, .. }
             | Self::Read { of, .. }
@@ -231,7 +239,9 @@ impl Request {
     pub(super) fn is_allowed_for(&self, role: Role) -> bool {
         match self {
             // The author of the message to delete is not known yet.
-            Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
+            Self::Invite { .. } | Self::Kick { .. } | Self::Topic { .. } | Self::Delete { .. } => {
+                role.may_moderate()
+            }
             Self::Custom(post) => match &post.rule.action {
                 EventAction::ToRoom(action) => role >= action.role,
                 EventAction::ToUser { .. }

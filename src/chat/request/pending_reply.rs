@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Answer, Receipt, Reply, ReplyCallback};
 use crate::{
     chat::ports::{Outcome, StoredSpan},
-    domain::{MessageId, Rejection, RoomName, UserName},
+    domain::{MessageId, Rejection, RoomName, RoomTopic, UserName},
 };
 
 /// What the reply to a draft contains besides the outcome.
@@ -17,6 +17,8 @@ pub(crate) enum DraftReply {
     PostedTo { id: MessageId, at: OffsetDateTime, to: UserName, online: bool },
     /// An edit or a deletion. `is_own` is whether the session's user wrote the message.
     Changed { at: OffsetDateTime, is_own: bool },
+    /// The topic of a room.
+    Topic { room: RoomName, topic: Option<RoomTopic> },
 }
 
 impl DraftReply {
@@ -42,19 +44,20 @@ impl DraftReply {
             Self::Changed { at, is_own: _ } => {
                 Answer::Changed { seq, at: stored_at.unwrap_or(at), duplicate }
             }
+            Self::Topic { room, topic } => Answer::Topic { room, topic },
         })
     }
 
     fn conflict(&self) -> Rejection {
         match self {
             Self::Posted { .. } | Self::PostedTo { .. } => Rejection::Conflict,
-            Self::Changed { .. } => Rejection::NoSuchMessage,
+            Self::Changed { .. } | Self::Topic { .. } => Rejection::NoSuchMessage,
         }
     }
 
     fn insufficient_role(&self) -> Rejection {
         match self {
-            Self::Changed { is_own: false, .. } => Rejection::Forbidden,
+            Self::Changed { is_own: false, .. } | Self::Topic { .. } => Rejection::Forbidden,
             Self::Posted { .. } | Self::PostedTo { .. } | Self::Changed { .. } => {
                 Rejection::ReadOnly
             }

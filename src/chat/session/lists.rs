@@ -37,9 +37,9 @@ impl Session {
         let is_listed = |room: &RoomName| is_public(room) || self.room(room).is_ok();
         let space = &self.origin.space;
         let (rooms, next) = self.chat.find_rooms(space, query, range, is_listed).await?;
-        let room = |ListedRoom { room, log, online }| {
+        let room = |ListedRoom { room, log, topic, online }| {
             let (joined, members) = (self.room(&room).is_ok(), log.members);
-            DirectoryRoom { room, members, online, joined }
+            DirectoryRoom { room, topic, members, online, joined }
         };
         Ok(Answer::Rooms(RoomPage { rooms: rooms.into_iter().map(room).collect(), next }))
     }

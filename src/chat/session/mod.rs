@@ -23,6 +23,7 @@ mod reading;
 mod rooms;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod traced;
 mod transfer;
 
@@ -196,6 +197,7 @@ impl Session {
             Request::Mute { of, muted } => self.mute(of, muted, answer).await,
             Request::Invite { room, user, role } => self.invite(room, user, role, answer).await,
             Request::Kick { room, user } => self.kick(room, user, answer).await,
+            Request::Topic { room, topic } => self.set_topic(room, topic, answer).await,
             Request::GroupList { room } => answer(self.group_list(room)),
             Request::Typing { of, typing } => answer(self.typing(of, typing)),
             Request::Join { room, since, epoch } => {

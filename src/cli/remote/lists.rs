@@ -24,6 +24,7 @@ const ROOMS: List = List {
         ("online", "ONLINE"),
         ("messages", "MESSAGES"),
         ("seq", "SEQ"),
+        ("topic", "TOPIC"),
     ],
 };
 const USERS: List = List {

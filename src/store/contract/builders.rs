@@ -9,7 +9,7 @@ use crate::{
     },
     domain::{
         Act, Body, Content, Conversation, Entry, EventName, JoinMode, Log, Member, MessageId,
-        MessageKind, NodeId, Place, Position, Role, RoomName, Seq, Space, UserName,
+        MessageKind, NodeId, Place, Position, Role, RoomName, RoomTopic, Seq, Space, UserName,
     },
 };
 
@@ -74,6 +74,11 @@ pub(crate) fn delete(room: &str, of: u64) -> Draft {
     Draft { act: DraftAct::Delete { of: seq(of) }, ..draft(room, "changed", "") }
 }
 
+/// A topic by `author` of a room; the empty text removes it.
+pub(crate) fn topic(room: &str, text: &str) -> Draft {
+    Draft { act: DraftAct::Topic(RoomTopic::from_raw(text)), ..draft(room, "topic", "") }
+}
+
 /// A message as it is read from a log without changes.
 pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
     let Draft { place, id, author, author_name, guest_session: _, needs: _, at, act } = draft;
@@ -83,6 +88,7 @@ pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
         }
         DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
         DraftAct::Delete { of } => Act::Deleted { of },
+        DraftAct::Topic(topic) => Act::Topic(topic),
     };
     Entry { place, position: nth(n), id, author, author_name, at, act }
 }

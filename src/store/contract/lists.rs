@@ -1,7 +1,7 @@
 //! Lists: the members of a place, the rooms of a space.
 
 use super::*;
-use crate::chat::ports::MemberRow;
+use crate::chat::ports::{MemberRow, RoomRow};
 
 pub(super) async fn members_are_paged_by_name(store: &dyn Store) {
     let names = ["\u{e9}mile", "bob", "ann", "Zoe", "eve"];
@@ -70,7 +70,7 @@ pub(super) async fn rooms_are_paged_by_name(store: &dyn Store) {
     let page = async |after: Option<&str>, count_max| {
         let after = after.map(RoomName::from_raw);
         let page = store.rooms(&Space::root(), after.as_ref(), count_max).await.unwrap();
-        let room = |(room, log): (RoomName, Log)| {
+        let room = |RoomRow { room, log, topic: _ }| {
             format!("{room} {} {}", log.head.seq.as_raw(), log.members)
         };
         page.into_iter().map(room).collect::<Vec<_>>().join(", ")
@@ -79,7 +79,7 @@ pub(super) async fn rooms_are_paged_by_name(store: &dyn Store) {
     assert_eq!(page(Some("Z"), 2).await, "a 3 0, b 0 1");
     assert_eq!(page(Some("aa"), 1).await, "b 0 1", "no room of the name");
     assert_eq!(page(Some("\u{e9}"), 9).await, "");
-    for (room, log) in store.rooms(&Space::root(), None, 9).await.unwrap() {
+    for RoomRow { room, log, topic: _ } in store.rooms(&Space::root(), None, 9).await.unwrap() {
         assert_eq!(store.log(&Place::room(&Space::root(), &room)).await.unwrap(), log);
     }
     let all = TrimLimits { entries_max: Some(0), entries_after: None, guests_after: time(0) };

@@ -10,7 +10,7 @@ pub(super) async fn a_read_position_only_moves_forward_and_to_the_head(store: &d
     apply_changes(store, vec![change("lobby", "ann", JOIN), change("lobby", "bob", JOIN)]).await;
     commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
     for (to, expected) in [(2, 2), (1, 2), (0, 2), (4, 4), (3, 4), (99, 5), (u64::MAX, 5), (4, 5)] {
-        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
+        let [ref changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
         assert_eq!(changed.after.unwrap().read, nth(expected), "to {to}");
         assert_eq!(read(store, &room("lobby"), "ann").await, nth(expected), "to {to}");
     }
@@ -34,7 +34,7 @@ pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn S
     commit(store, drafts).await;
     let expected = [(2, at(2, 1), 2), (3, at(3, 2), 1), (4, at(4, 2), 1), (9, at(6, 3), 0)];
     for (to, read, unread) in expected {
-        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
+        let [ref changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
         assert_eq!((changed.after.unwrap().read, changed.unread()), (read, unread), "to {to}");
     }
 }
@@ -54,7 +54,7 @@ pub(super) async fn deleted_messages_are_not_unread(store: &dyn Store) {
     assert_eq!(log_state(store, &room("lobby")).await.deleted, 2, "2 was deleted once");
     assert_eq!(unread_of_ann(store).await, 3);
     for (to, unread) in [(1, 2), (2, 2), (3, 1), (4, 1), (2, 1), (5, 0), (99, 0)] {
-        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
+        let [ref changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
         assert_eq!((changed.unread(), unread_of_ann(store).await), (unread, unread), "to {to}");
     }
     commit(store, vec![delete("lobby", 1), numbered("lobby", 6), delete("lobby", 5)]).await;
@@ -94,7 +94,7 @@ pub(super) async fn muted_is_kept(store: &dyn Store) {
     commit(store, vec![Draft { author: user("ann"), ..numbered("lobby", 1) }]).await;
     let muted = Member { muted: Muted::Yes, ..member_since(Seq::ZERO, nth(1)) };
     assert_eq!(member(store, &room("lobby"), "ann").await, Some(muted));
-    let [changed] = apply_changes(store, mute(Muted::No)).await[..] else { panic!() };
+    let [ref changed] = apply_changes(store, mute(Muted::No)).await[..] else { panic!() };
     assert_eq!(changed.before, Some(muted));
     assert_eq!(changed.after, Some(Member { muted: Muted::No, ..muted }));
 }

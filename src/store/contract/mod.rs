@@ -24,6 +24,7 @@ mod retention;
 mod rights;
 mod roles;
 mod shared;
+mod topics;
 mod users;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ use crate::{
     domain::{
         Act, Body, Content, Conversation, DeletedCount, DeviceId, DisplayName, DisplayNames, Entry,
         JoinMode, Log, Member, MessageId, MessageKind, Muted, Place, Position, Retained, Role,
-        RoomName, Seq, Space,
+        RoomName, RoomTopic, Seq, Space,
     },
 };
 
@@ -143,6 +144,15 @@ async fn logs_are_listed_and_erased<S: Store>(open: &(impl AsyncFn() -> S + Sync
             members_are_paged_by_name,
             members_are_listed_with_the_time_of_their_join,
             rooms_are_paged_by_name,
+        }
+        topics::{
+            a_topic_is_an_entry_and_no_message,
+            a_topic_that_the_room_has_is_not_stored_again,
+            a_topic_outlives_its_entry,
+            members_and_lists_see_the_topic,
+            a_role_is_needed_for_a_topic,
+            an_erased_room_has_no_topic,
+            a_room_that_nobody_uses_has_no_topic,
         }
     }
 }

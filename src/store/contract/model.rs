@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     chat::ports::{Committed, DraftAct, Membership},
-    domain::{DeviceId, DisplayName, UserName},
+    domain::{DeviceId, DisplayName, RoomTopic, UserName},
     store::MemoryStore,
 };
 
@@ -114,6 +114,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         4 => (kind, any_body()).prop_map(|(kind, body)| DraftAct::Say { kind, body }),
         2 => (any_seq(), any_body()).prop_map(|(of, body)| DraftAct::Edit { of, body }),
         1 => any_seq().prop_map(|of| DraftAct::Delete { of }),
+        1 => (0..3_usize).prop_map(|n| DraftAct::Topic(RoomTopic::from_raw(&"x".repeat(n)))),
     ];
     let needs =
         prop_oneof![3 => Just(None), 1 => prop::sample::select(ROLES.to_vec()).prop_map(Some)];
@@ -214,7 +215,8 @@ async fn dump(store: &dyn Store) -> String {
     for place in places() {
         let log_state = store.log(&place).await.unwrap();
         let entries = log(store, &place).await;
-        write!(text, "{log_state:?} {entries:#?}").unwrap();
+        let topic = store.topic(&place).await.unwrap();
+        write!(text, "{log_state:?} {topic:?} {entries:#?}").unwrap();
         for entry in entries {
             let message = store.message(&place, entry.seq()).await.unwrap();
             write!(text, "{message:?}").unwrap();

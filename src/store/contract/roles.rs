@@ -17,7 +17,7 @@ pub(super) async fn a_new_member_has_read_everything_before_the_batch(store: &dy
         store.commit(Batch { changes, drafts, ..Batch::default() }.into()).await.unwrap();
     let ann = Member::new(Role::Member, at(2, 1));
     let log = Log { head: at(2, 1), members: 1, ..Log::default() };
-    let [joined] = committed.changed[..] else { panic!("one change, one answer") };
+    let [ref joined] = committed.changed[..] else { panic!("one change, one answer") };
     assert_eq!((joined.before, joined.after, joined.log), (None, Some(ann), log));
     assert_eq!(member(store, &room("lobby"), "ann").await, Some(ann));
     let log = log_state(store, &room("lobby")).await;
@@ -26,12 +26,12 @@ pub(super) async fn a_new_member_has_read_everything_before_the_batch(store: &dy
 }
 
 pub(super) async fn a_join_does_not_change_an_existing_member(store: &dyn Store) {
-    let [first] = apply_changes(store, vec![change("lobby", "ann", JOIN)]).await[..] else {
+    let [ref first] = apply_changes(store, vec![change("lobby", "ann", JOIN)]).await[..] else {
         panic!()
     };
     commit(store, vec![numbered("lobby", 1)]).await;
     for join in [OWNER_OR_READER, FOUND, MemberChange::Join(JoinMode::As(Role::Owner))] {
-        let [again] = apply_changes(store, vec![change("lobby", "ann", join)]).await[..] else {
+        let [ref again] = apply_changes(store, vec![change("lobby", "ann", join)]).await[..] else {
             panic!()
         };
         assert_eq!((again.before, again.after), (first.after, first.after));
@@ -77,7 +77,7 @@ pub(super) async fn a_role_is_given_to_members_and_others(store: &dyn Store) {
     assert_eq!(member(store, &room("lobby"), "ann").await, Some(reader));
     apply_changes(store, vec![change("lobby", "ann", MemberChange::Mute(Muted::Yes))]).await;
     commit(store, vec![numbered("lobby", 2)]).await;
-    let [changed] = apply_changes(store, vec![assign(Role::Admin)]).await[..] else { panic!() };
+    let [ref changed] = apply_changes(store, vec![assign(Role::Admin)]).await[..] else { panic!() };
     let muted = Member { muted: Muted::Yes, ..reader };
     assert_eq!(changed.before, Some(muted));
     assert_eq!(changed.after, Some(Member { role: Role::Admin, ..muted }), "and nothing else");
@@ -120,11 +120,11 @@ pub(super) async fn changes_of_a_batch_apply_in_order(store: &dyn Store) {
 pub(super) async fn a_leave_ends_the_membership(store: &dyn Store) {
     apply_changes(store, ["ann", "bob"].map(|name| change("lobby", name, JOIN)).into()).await;
     let leave = || vec![change("lobby", "ann", MemberChange::Leave)];
-    let [changed] = apply_changes(store, leave()).await[..] else { panic!() };
+    let [ref changed] = apply_changes(store, leave()).await[..] else { panic!() };
     assert_eq!((changed.before.is_some(), changed.after), (true, None));
     assert_eq!(changed.log.members, 1);
     assert_eq!(member(store, &room("lobby"), "ann").await, None);
-    let [again] = apply_changes(store, leave()).await[..] else { panic!() };
+    let [ref again] = apply_changes(store, leave()).await[..] else { panic!() };
     assert_eq!((again.before, again.after, again.log.members), (None, None, 1));
     let nowhere = apply_changes(store, vec![change("never", "ann", MemberChange::Leave)]).await;
     assert_eq!(nowhere[0].log, Log::default());

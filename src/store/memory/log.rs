@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 
 use crate::{
     chat::ports::{
-        Draft, DraftAct, MemberChange, MemberRow, Outcome, Page, PageLimit, PageRange,
-        PostedMessage, TrimLimits,
+        Draft, DraftAct, MemberChange, MemberRow, Membership, Outcome, Page, PageLimit, PageRange,
+        PostedMessage, RoomRow, TrimLimits,
     },
     domain::{
         Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
-        MessageKind, Position, Retained, Role, Seq, UserName,
+        MessageKind, Place, Position, Retained, Role, RoomName, RoomTopic, Seq, UserName,
     },
 };
 
@@ -26,6 +26,7 @@ pub(super) struct MemoryConversation {
     pub(super) members: BTreeMap<UserName, Member>,
     /// When those of `members` became members of whom it is known.
     joined_at: BTreeMap<UserName, OffsetDateTime>,
+    pub(super) topic: Option<RoomTopic>,
     /// The time of the last message.
     pub(super) said_at: OffsetDateTime,
 }
@@ -39,6 +40,7 @@ impl Default for MemoryConversation {
             guest_sessions: BTreeMap::new(),
             members: BTreeMap::new(),
             joined_at: BTreeMap::new(),
+            topic: None,
             said_at: OffsetDateTime::UNIX_EPOCH,
         }
     }
@@ -61,6 +63,24 @@ impl MemoryConversation {
     /// Whether there was never an entry and there is no member.
     pub(super) fn is_empty(&self) -> bool {
         self.head == Position::ZERO && self.members.is_empty()
+    }
+
+    /// The membership of a member.
+    pub(super) fn membership(&self, place: Place, member: Member) -> Membership {
+        let deleted = self.deleted_after(member.read.seq);
+        Membership { place, member, log: self.log(), topic: self.topic.clone(), deleted }
+    }
+
+    /// The room in a list.
+    pub(super) fn row(&self, room: &RoomName) -> RoomRow {
+        RoomRow { room: room.clone(), log: self.log(), topic: self.topic.clone() }
+    }
+
+    /// A room that nobody uses any more has no topic.
+    pub(super) fn forget_topic_if_unused(&mut self) {
+        if self.log().is_unused() {
+            self.topic = None;
+        }
     }
 
     pub(super) fn change(
@@ -155,6 +175,7 @@ impl MemoryConversation {
             DraftAct::Say { kind, body } => self.add_message(draft, kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
             DraftAct::Delete { of } => self.delete(draft, *of),
+            DraftAct::Topic(topic) => self.set_topic(draft, topic.as_ref()),
         }
     }
 
@@ -190,7 +211,7 @@ impl MemoryConversation {
     fn edit(&mut self, draft: &Draft, of: Seq, body: &Body) -> Outcome {
         let can_be_edited = self.get(of).is_some_and(|entry| match &entry.act {
             Act::Said { kind, content } => kind.is_editable() && *content != Content::Removed,
-            Act::Edited { .. } | Act::Deleted { .. } => false,
+            Act::Edited { .. } | Act::Deleted { .. } | Act::Topic(_) => false,
         });
         if !can_be_edited {
             return Outcome::NoMessage;
@@ -208,6 +229,18 @@ impl MemoryConversation {
             return Outcome::Duplicate { seq: first.seq(), at: first.at };
         }
         self.push(draft, self.head.next_change(), Act::Deleted { of });
+        Outcome::Stored(self.head)
+    }
+
+    fn set_topic(&mut self, draft: &Draft, topic: Option<&RoomTopic>) -> Outcome {
+        if self.topic.as_ref() == topic {
+            return Outcome::Duplicate {
+                seq: self.head.seq,
+                at: draft.at.truncate_to_millisecond(),
+            };
+        }
+        self.topic = topic.cloned();
+        self.push(draft, self.head.next_change(), Act::Topic(topic.cloned()));
         Outcome::Stored(self.head)
     }
 
@@ -287,6 +320,7 @@ impl MemoryConversation {
                 *body = None;
             }
         }
+        self.forget_topic_if_unused();
         (self.floor != floor).then(|| self.log().retained())
     }
 }
@@ -299,7 +333,7 @@ fn repeat_outcome(first: &Entry, kind: &MessageKind, body: &Body) -> Outcome {
         }
         // The original body is not stored any more.
         Act::Said { kind: said, .. } => said == kind,
-        Act::Edited { .. } | Act::Deleted { .. } => false,
+        Act::Edited { .. } | Act::Deleted { .. } | Act::Topic(_) => false,
     };
     if is_same { Outcome::Duplicate { seq: first.seq(), at: first.at } } else { Outcome::Conflict }
 }

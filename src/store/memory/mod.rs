@@ -25,11 +25,12 @@ use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Erased,
         Fault, JoinRefusal, MemberChange, MemberRow, Membership, OnlineGuest, Outcome, Page,
-        PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserDeparted,
+        PageLimit, PageRange, PostedMessage, Recording, RoomRow, Store, TrimLimits, Trimmed,
+        UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, DisplayNames, Epoch, Log, Member, NameKey,
-        Place, Role, RoomName, Seq, Space, UserName,
+        Place, Role, RoomName, RoomTopic, Seq, Space, UserName,
     },
 };
 
@@ -139,14 +140,18 @@ impl Store for MemoryStore {
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+    ) -> Result<Vec<RoomRow>, Fault> {
         let state = self.lock();
         let rooms = state.places.iter().filter(|(place, _)| place.space == *space);
-        let rooms = rooms.filter_map(|(place, it)| Some((place.conversation.room()?, it.log())));
-        let rooms = rooms.filter(|(_, log)| !log.is_unused());
+        let rooms = rooms.filter_map(|(place, it)| Some((place.conversation.room()?, it)));
+        let rooms = rooms.filter(|(_, it)| !it.log().is_unused());
         let rooms = rooms.filter(|(room, _)| after.is_none_or(|it| *room > it));
-        let rooms: BTreeMap<_, _> = rooms.map(|(room, log)| (room.clone(), log)).collect();
-        Ok(rooms.into_iter().take(count_max).collect())
+        let rooms: BTreeMap<_, _> = rooms.collect();
+        Ok(rooms.into_iter().map(|(room, it)| it.row(room)).take(count_max).collect())
+    }
+
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault> {
+        Ok(self.lock().places.get(place).and_then(|it| it.topic.clone()))
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
@@ -245,6 +250,9 @@ impl MemoryState {
             }
         }
         let changed: Vec<_> = changes.iter().map(|it| self.change(it, batch.changed_at)).collect();
+        for change in changes {
+            self.places.entry(change.place.clone()).or_default().forget_topic_if_unused();
+        }
         // A member that a draft creates is not a member for the next draft.
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
         let outcomes = drafts.iter().zip(roles).map(|(it, role)| self.apply_draft(it, role));
@@ -284,6 +292,7 @@ impl MemoryState {
         for (place, conversation) in &mut self.places {
             if place.space == *space {
                 conversation.remove_member(user);
+                conversation.forget_topic_if_unused();
             }
         }
     }
@@ -301,7 +310,7 @@ impl MemoryState {
             conversation.change(user, *what, at);
         }
         let after = conversation.members.get(user).copied();
-        let log = conversation.log();
+        let (log, topic) = (conversation.log(), after.and(conversation.topic.clone()));
         let deleted = after.map_or(0, |it| conversation.deleted_after(it.read.seq));
         if before != after {
             self.bump_revision(&place.space, user);
@@ -312,7 +321,7 @@ impl MemoryState {
             }
             _ => None,
         };
-        ChangeResult { before, after, log, deleted, refused }
+        ChangeResult { before, after, log, topic, deleted, refused }
     }
 
     /// The role of a draft's author in its conversation.
@@ -349,10 +358,8 @@ impl MemoryState {
             if place.space != *space {
                 continue;
             }
-            let log = conversation.log();
-            let deleted = conversation.deleted_after(member.read.seq);
-            let membership = Membership { place: place.clone(), member, log, deleted };
-            let is_used = log.head.seq > Seq::ZERO;
+            let membership = conversation.membership(place.clone(), member);
+            let is_used = membership.log.head.seq > Seq::ZERO;
             match place.conversation {
                 DomainConversation::Direct(..) if is_used => {
                     directs.push((conversation.said_at, membership));

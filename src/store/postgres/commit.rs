@@ -13,7 +13,10 @@
 //! conversation's row is inserted in a transaction of its own, before the one that locks it, so
 //! that no transaction with locks waits for an insert.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem,
+};
 
 use sqlx::postgres::PgConnection;
 
@@ -31,7 +34,7 @@ use crate::{
     chat::ports::{Batch, Committed, Outcome},
     domain::{Place, Space},
     store::sql::{
-        Columns as _, StoredLog, StoredLogs,
+        Columns as _, StoredLog, StoredLogs, Topics,
         draft_plan::{DraftPlan, plan_drafts},
         member_plan::{self, SpaceUser},
         row, unique,
@@ -43,7 +46,7 @@ use crate::{
 const ATTEMPTS_MAX: u32 = 10;
 
 const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
-        head, messages, floor, floor_messages, members, deleted
+        head, messages, floor, floor_messages, members, deleted, topic
     FROM conversation WHERE id = ANY (ARRAY(
         SELECT conversation.id
         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
@@ -159,7 +162,7 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     users::save_users(connection, batch, &locked).await?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
-    let mut logs = lock_logs(connection, &unique(places), &users_to_forget).await?;
+    let (mut logs, mut topics) = lock_logs(connection, &unique(places), &users_to_forget).await?;
     let mut events = match batch.recording.as_ref().filter(|it| it.records_ends()) {
         Some(recording) => {
             recording.end_events(members::rooms_of(connection, &users_to_forget).await?)
@@ -167,13 +170,15 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
         None => Vec::new(),
     };
     let mut emptied = members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
+    topics.retain(|place, _| logs.get(place).is_some_and(|log| !log.state.is_unused()));
     let members = members::find(connection, changes, &logs).await?;
     let known = messages::find(connection, drafts, &logs).await?;
     let rooms = members::count_rooms(connection, changes, &members).await?;
     let logs_before = logs.iter().map(|(place, log)| (*place, log.state)).collect();
-    let change_plan = member_plan::plan_changes(changes, logs_before, &members, rooms);
+    let mut change_plan = member_plan::plan_changes(changes, logs_before, topics, &members, rooms);
     let heads = logs.iter().map(|(place, log)| (*place, log.state.head)).collect();
-    let plan = plan_drafts(drafts, heads, &change_plan.roles(), known);
+    let topics = mem::take(&mut change_plan.topics);
+    let plan = plan_drafts(drafts, heads, topics, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
@@ -197,25 +202,27 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
 }
 
 /// Locks the conversations of the batch that exist, and those of which `users_to_forget` are
-/// members. Returns the state of those of the batch.
+/// members. Returns the state of those of the batch, and their topics.
 async fn lock_logs<'a>(
     connection: &mut PgConnection,
     places: &[&'a Place],
     users_to_forget: &BTreeSet<SpaceUser<'_>>,
-) -> Result<StoredLogs<'a>, sqlx::Error> {
+) -> Result<(StoredLogs<'a>, Topics<'a>), sqlx::Error> {
     if places.is_empty() && users_to_forget.is_empty() {
-        return Ok(StoredLogs::new());
+        return Ok((StoredLogs::new(), Topics::new()));
     }
     let known: HashMap<&Place, &'a Place> = places.iter().map(|place| (*place, *place)).collect();
     let query = bind_places(sqlx::query(LOCK_LOGS), places.iter().copied());
     let rows = bind_users(query, users_to_forget.iter().copied()).fetch_all(connection).await?;
-    let mut logs = StoredLogs::with_capacity(rows.len());
+    let (mut logs, mut topics) = (StoredLogs::with_capacity(rows.len()), Topics::new());
     for row in rows {
         let place = row::place(&row, Space::from_raw(row.text("space")?))?;
         let log = StoredLog { id: row.int("id")?, state: row::log(&row)? };
-        logs.extend(known.get(&place).map(|place| (*place, log)));
+        let Some(place) = known.get(&place) else { continue };
+        logs.insert(*place, log);
+        topics.extend(row::topic(&row)?.map(|topic| (*place, topic)));
     }
-    Ok(logs)
+    Ok((logs, topics))
 }
 
 /// Inserts the rows of new conversations.

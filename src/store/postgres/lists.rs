@@ -4,9 +4,9 @@ use sqlx::postgres::PgConnection;
 
 use super::failure::PostgresFailure;
 use crate::{
-    chat::ports::MemberRow,
-    domain::{Log, Place, RoomName, Space, UserName},
-    store::sql::{Columns as _, row},
+    chat::ports::{MemberRow, RoomRow},
+    domain::{Place, RoomName, Space, UserName},
+    store::sql::row,
 };
 
 const MEMBERS: &str = r#"SELECT "user", role, joined_at FROM member
@@ -14,7 +14,7 @@ const MEMBERS: &str = r#"SELECT "user", role, joined_at FROM member
         WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
         AND "user" > $5 ORDER BY "user" LIMIT $6"#;
 
-const ROOMS: &str = "SELECT one, head, messages, floor, floor_messages, members, deleted
+const ROOMS: &str = "SELECT one, head, messages, floor, floor_messages, members, deleted, topic
     FROM conversation WHERE space = $1 AND kind = 0 AND one > $2 AND (members > 0 OR head > floor)
     ORDER BY one LIMIT $3";
 
@@ -38,11 +38,11 @@ pub(super) async fn rooms(
     connection: &mut PgConnection,
     space: &Space,
     (after, count_max): (Option<&RoomName>, usize),
-) -> Result<Vec<(RoomName, Log)>, PostgresFailure> {
+) -> Result<Vec<RoomRow>, PostgresFailure> {
     let query = sqlx::query(ROOMS).bind(space.as_raw()).bind(after.map_or("", RoomName::as_raw));
     let mut rooms = Vec::new();
     for row in query.bind(row::number(count_max as u64)).fetch_all(connection).await? {
-        rooms.push((RoomName::from_raw(row.text("one")?), row::log(&row)?));
+        rooms.push(row::room(&row)?);
     }
     Ok(rooms)
 }

@@ -69,7 +69,7 @@ const FIND_MEMBERSHIPS: &str = r#"SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (
         ) END AS unread_deleted
     FROM (
         SELECT given.number - 1 AS number, conversation, kind, one, other, role, joined, read,
-            read_messages, muted, head, messages, floor, floor_messages, members, deleted,
+            read_messages, muted, head, messages, floor, floor_messages, members, deleted, topic,
             row_number() OVER (
                 PARTITION BY given.number, kind ORDER BY said_at DESC, one, other
             ) AS place

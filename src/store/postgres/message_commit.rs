@@ -29,7 +29,7 @@ use crate::{
     chat::ports::{Batch, Draft, DraftAct, Outcome},
     domain::{Log, Place, Position, Role, Space, UserName},
     store::sql::{
-        ColumnError, StoredLog, StoredLogs, conversation_id,
+        ColumnError, StoredLog, StoredLogs, Topics, conversation_id,
         draft_plan::{DraftContext, DraftPlan, plan_drafts},
         row, unique,
         write::{LogWrites, MemberUpdates, participants, users_of_entries},
@@ -69,7 +69,7 @@ impl<'a> NewMessages<'a> {
         }
         let permitted = |draft: &Draft| DraftContext { role: draft.needs, message: None };
         let known = drafts.iter().map(permitted).enumerate().collect();
-        let plan = plan_drafts(drafts, HashMap::new(), &HashMap::new(), known);
+        let plan = plan_drafts(drafts, HashMap::new(), Topics::new(), &HashMap::new(), known);
         let places = unique(drafts.iter().map(|draft| &draft.place));
         let log = |id| StoredLog { id, state: Log::default() };
         let numbers = places.iter().copied().zip((1..).map(log)).collect();
@@ -82,7 +82,8 @@ impl<'a> NewMessages<'a> {
         &self,
         connection: &mut PgConnection,
     ) -> Result<Option<Vec<Outcome>>, sqlx::Error> {
-        let LogWrites { entries, rewritten: _, heads } = LogWrites::of(&self.plan, &self.numbers)?;
+        let LogWrites { entries, rewritten: _, heads, topics: _ } =
+            LogWrites::of(&self.plan, &self.numbers)?;
         let member_updates = MemberUpdates::of(&self.plan.stored, &self.numbers)?;
         let needed_roles = self.needed_roles()?;
         let query = bind_places(sqlx::query(COMMIT_MESSAGES), self.places.iter().copied());

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::arrays::{PgQuery, bind_members, bind_users, number, numbered};
 use crate::{
     chat::ports::{Draft, DraftAct},
-    domain::{Member, Position, Seq},
+    domain::{Member, Position, RoomTopic, Seq},
     store::sql::{
         ColumnError, Columns as _, StoredLogs,
         draft_plan::{DraftContext, DraftPlan, Rewritten},
@@ -102,6 +102,9 @@ const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = gi
         $7::bytea[]) AS given (conversation, seq, edited_at, edit, deletion, body, attachments)
     WHERE message.conversation = given.conversation AND message.seq = given.seq";
 
+const SET_TOPICS: &str = "UPDATE conversation SET topic = given.topic
+    FROM unnest($1::bigint[], $2::text[]) AS given (id, topic) WHERE conversation.id = given.id";
+
 /// What drafts depend on, where their logs exist, by the draft's number in the batch.
 pub(super) async fn find(
     connection: &mut PgConnection,
@@ -139,7 +142,7 @@ pub(super) async fn write(
     logs: &StoredLogs<'_>,
     users_to_revise: &BTreeSet<SpaceUser<'_>>,
 ) -> Result<(), sqlx::Error> {
-    let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
+    let LogWrites { entries, rewritten, heads, topics } = LogWrites::of(plan, logs)?;
     if entries.is_empty() && users_to_revise.is_empty() {
         return Ok(());
     }
@@ -150,7 +153,12 @@ pub(super) async fn write(
     query.execute(&mut *connection).await?;
     // Messages of this batch may be changed in it, too.
     if !rewritten.is_empty() {
-        bind_rewritten(sqlx::query(REWRITE), &rewritten)?.execute(connection).await?;
+        bind_rewritten(sqlx::query(REWRITE), &rewritten)?.execute(&mut *connection).await?;
+    }
+    if !topics.is_empty() {
+        let texts = topics.values().map(|topic| topic.map(RoomTopic::as_raw));
+        let query = sqlx::query(SET_TOPICS).bind(topics.keys().copied().collect::<Vec<_>>());
+        query.bind(texts.collect::<Vec<_>>()).execute(connection).await?;
     }
     Ok(())
 }
@@ -227,7 +235,7 @@ fn bind_rewritten<'q>(
 struct DraftLookup<'a> {
     /// New messages.
     new_messages: Vec<(i64, i64, &'a Draft)>,
-    /// Changes of messages, each with the message's seq.
+    /// Changes of messages, each with the message's seq, and topics.
     message_changes: Vec<(i64, i64, &'a Draft, i64)>,
 }
 
@@ -241,6 +249,9 @@ impl<'a> DraftLookup<'a> {
                 DraftAct::Say { .. } => lookup.new_messages.push((number, log.id, draft)),
                 DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
                     lookup.message_changes.push((number, log.id, draft, row::seq_number(*of)));
+                }
+                DraftAct::Topic(_) => {
+                    lookup.message_changes.push((number, log.id, draft, row::ROOM_ITSELF));
                 }
             }
         }

@@ -58,11 +58,11 @@ pub use self::{
 use crate::{
     chat::ports::{
         Batch, Committed, Erased, Fault, MemberRow, OnlineGuest, Page, PageLimit, PageRange,
-        PostedMessage, Recording, Store, TrimLimits, Trimmed,
+        PostedMessage, Recording, RoomRow, Store, TrimLimits, Trimmed,
     },
     domain::{
-        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, Secret, Seq,
-        Space, UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, RoomTopic,
+        Secret, Seq, Space, UserName,
     },
     store::migrations,
 };
@@ -211,11 +211,16 @@ impl Store for PostgresStore {
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+    ) -> Result<Vec<RoomRow>, Fault> {
         let page = (after, count_max);
         let answer =
             with_connection!(self.readers, |connection| lists::rooms(connection, space, page));
         answer.map_err(|failure| Fault::new("postgres rooms query failed", failure))
+    }
+
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault> {
+        let answer = with_connection!(self.readers, |connection| read::topic(connection, place));
+        answer.map_err(|failure| Fault::new("postgres topic query failed", failure))
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
     domain::{
-        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, Seq, Space,
-        UserName,
+        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomTopic, Seq,
+        Space, UserName,
     },
     store::sql::{Columns as _, row},
 };
@@ -34,6 +34,9 @@ const MEMBER: &str = r#"SELECT role, joined, read, read_messages, muted FROM con
     JOIN member ON member.space = conversation.space AND member."user" = $5
         AND member.conversation = conversation.id
     WHERE conversation.space = $1 AND kind = $2 AND one = $3 AND other = $4"#;
+
+const TOPIC: &str = "SELECT topic FROM conversation
+    WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4";
 
 const MESSAGE: &str = "SELECT id, author, stay, kind, event FROM message
     WHERE conversation = (SELECT id FROM conversation
@@ -127,6 +130,16 @@ pub(super) async fn revisions(
         revisions.get_mut(number(&row)?).into_iter().for_each(|it| *it = revision);
     }
     Ok(revisions)
+}
+
+pub(super) async fn topic(
+    connection: &mut PgConnection,
+    place: &Place,
+) -> Result<Option<RoomTopic>, PostgresFailure> {
+    let (space, kind, one, other) = row::place_columns(place);
+    let query = sqlx::query(TOPIC).bind(space).bind(kind).bind(one).bind(other);
+    let row = query.fetch_optional(connection).await?;
+    Ok(row.map(|row| row::topic(&row)).transpose()?.flatten())
 }
 
 pub(super) async fn member(

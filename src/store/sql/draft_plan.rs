@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::member_plan::PlaceUser;
 use crate::{
     chat::ports::{Draft, DraftAct, Outcome},
-    domain::{Body, MessageId, MessageKind, Place, Position, Role, Seq, UserName},
+    domain::{Body, MessageId, MessageKind, Place, Position, Role, RoomTopic, Seq, UserName},
+    store::sql::Topics,
 };
 
 /// The result of planning.
@@ -58,17 +59,20 @@ pub(crate) struct DraftContext<'a> {
     pub(crate) message: Option<(Seq, PriorMessage<'a>)>,
 }
 
-/// Plans the outcome of drafts. `heads` are the heads of their logs; a missing log is empty.
+/// Plans the outcome of drafts. `heads` are the heads of their logs; a missing log is empty. `topics`
+/// are the topics of the rooms.
 /// `roles` are the roles that the batch has changed. `known` is what the store has, by the draft's
 /// number in the batch.
 pub(crate) fn plan_drafts<'a>(
     drafts: &'a [Draft],
     heads: HashMap<&'a Place, Position>,
+    topics: Topics<'a>,
     roles: &HashMap<PlaceUser<'a>, Option<Role>>,
     mut known: HashMap<usize, DraftContext<'a>>,
 ) -> DraftPlan<'a> {
     let mut planner = Planner {
         heads,
+        topics,
         first_seqs: HashMap::with_capacity(drafts.len()),
         messages: HashMap::with_capacity(drafts.len()),
         plan: DraftPlan {
@@ -104,6 +108,7 @@ fn message_key(draft: &Draft) -> MessageKey<'_> {
 
 struct Planner<'a> {
     heads: HashMap<&'a Place, Position>,
+    topics: Topics<'a>,
     /// The seq of the first message with each identity.
     first_seqs: HashMap<MessageKey<'a>, Seq>,
     messages: HashMap<(&'a Place, Seq), PriorMessage<'a>>,
@@ -121,6 +126,7 @@ impl<'a> Planner<'a> {
             DraftAct::Say { kind, body } => self.add_message(draft, kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
             DraftAct::Delete { of } => self.delete(draft, *of),
+            DraftAct::Topic(topic) => self.set_topic(draft, topic.as_ref()),
         }
     }
 
@@ -174,6 +180,17 @@ impl<'a> Planner<'a> {
         Outcome::Stored(position)
     }
 
+    fn set_topic(&mut self, draft: &'a Draft, topic: Option<&RoomTopic>) -> Outcome {
+        let place = &draft.place;
+        if self.topics.get(place) == topic {
+            let seq = self.heads.get(place).map_or(Seq::ZERO, |head| head.seq);
+            return Outcome::Duplicate { seq, at: draft.at.truncate_to_millisecond() };
+        }
+        self.topics.remove(place);
+        self.topics.extend(topic.map(|topic| (place, topic.clone())));
+        Outcome::Stored(self.append(draft, Position::next_change))
+    }
+
     fn append(&mut self, draft: &'a Draft, next: fn(Position) -> Position) -> Position {
         let head = self.heads.entry(&draft.place).or_default();
         *head = next(*head);
@@ -200,7 +217,17 @@ impl PriorMessage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{at, body, delete, draft, edit, room, seq, time, user};
+    use crate::store::contract::{at, body, delete, draft, edit, room, seq, time, topic, user};
+
+    /// As the function of this name, in rooms without topics.
+    fn plan_drafts<'a>(
+        drafts: &'a [Draft],
+        heads: HashMap<&'a Place, Position>,
+        roles: &HashMap<PlaceUser<'a>, Option<Role>>,
+        known: HashMap<usize, DraftContext<'a>>,
+    ) -> DraftPlan<'a> {
+        super::plan_drafts(drafts, heads, Topics::new(), roles, known)
+    }
 
     fn known(n: u64, content: ContentState<'_>) -> DraftContext<'_> {
         let message = PriorMessage { at: time(5), kind: Cow::Owned(MessageKind::Message), content };
@@ -238,6 +265,20 @@ mod tests {
         let (fresh, next) = (Outcome::Stored(at(10, 10)), Outcome::Stored(at(11, 11)));
         assert_eq!(plan.outcomes, [known, fresh, Outcome::Conflict, repeated, next]);
         assert_eq!(plan.stored.len(), 2);
+    }
+
+    #[test]
+    fn a_topic_is_stored_unless_the_room_has_it() {
+        let drafts = ["old", "old", "new", "new", "", "", "new"].map(|it| topic("lobby", it));
+        let lobby = room("lobby");
+        let heads = HashMap::from([(&lobby, at(7, 5))]);
+        let topics = Topics::from_iter([(&lobby, RoomTopic::from_raw("old").unwrap())]);
+        let roles = HashMap::new();
+        let plan = super::plan_drafts(&drafts, heads, topics, &roles, HashMap::new());
+        let again = |n| Outcome::Duplicate { seq: seq(n), at: time(1) };
+        let stored = |n| Outcome::Stored(at(n, 5));
+        let expected = [again(7), again(7), stored(8), again(8), stored(9), again(9), stored(10)];
+        assert_eq!(plan.outcomes, expected);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Topics;
 use crate::{
     chat::ports::{Change, ChangeResult, JoinRefusal, MemberChange},
     domain::{JoinMode, Log, Member, Place, Position, Role, Seq, Space, UserName},
@@ -18,6 +19,8 @@ pub(crate) struct MemberPlan<'a> {
     pub(crate) joined: HashSet<PlaceUser<'a>>,
     /// The logs after the changes: those given and those changed.
     pub(crate) logs: HashMap<&'a Place, Log>,
+    /// The topics of rooms after the changes.
+    pub(crate) topics: Topics<'a>,
 }
 
 /// A user in a place.
@@ -36,12 +39,13 @@ pub(crate) struct CurrentMember {
     pub(crate) deleted: u64,
 }
 
-/// Plans changes. `logs` are the states of the logs; a missing log is empty. `members` are the
-/// members before the batch, by the change's number. `rooms` is the number of rooms of each user
-/// that may join more.
+/// Plans changes. `logs` are the states of the logs; a missing log is empty. `topics` are the topics of
+/// the rooms among them. `members` are the members before the batch, by the change's number. `rooms` is
+/// the number of rooms of each user that may join more.
 pub(crate) fn plan_changes<'a>(
     changes: &'a [Change],
     mut logs: HashMap<&'a Place, Log>,
+    mut topics: Topics<'a>,
     found: &HashMap<usize, CurrentMember>,
     mut rooms: HashMap<SpaceUser<'a>, u64>,
 ) -> MemberPlan<'a> {
@@ -83,12 +87,16 @@ pub(crate) fn plan_changes<'a>(
             let has_read_all = member.is_none_or(|it| it.read == log.head);
             *deleted = if has_read_all { 0 } else { counted };
         }
-        done.push(ChangeResult { before, after: *member, log: *log, deleted: *deleted, refused });
+        let topic = member.and(topics.get(&change.place).cloned());
+        let (after, log, deleted) = (*member, *log, *deleted);
+        done.push(ChangeResult { before, after, log, topic, deleted, refused });
     }
     members.retain(|who, after| {
         before.get(who) != Some(after) || (after.is_some() && joined.contains(who))
     });
-    MemberPlan { changed: done, members: members.into_iter().collect(), joined, logs }
+    // The databases forget the topic of a room that nobody uses any more.
+    topics.retain(|place, _| logs.get(place).is_none_or(|log| !log.is_unused()));
+    MemberPlan { changed: done, members: members.into_iter().collect(), joined, logs, topics }
 }
 
 impl<'a> MemberPlan<'a> {
@@ -156,6 +164,16 @@ fn read_position(seq: Seq, log: &Log, messages: Option<u64>) -> Option<Position>
 mod tests {
     use super::*;
     use crate::store::contract::{at, change, room, seq};
+
+    /// As the function of this name, in rooms without topics.
+    fn plan_changes<'a>(
+        changes: &'a [Change],
+        logs: HashMap<&'a Place, Log>,
+        found: &HashMap<usize, CurrentMember>,
+        rooms: HashMap<SpaceUser<'a>, u64>,
+    ) -> MemberPlan<'a> {
+        super::plan_changes(changes, logs, Topics::new(), found, rooms)
+    }
 
     const JOIN: MemberChange = MemberChange::Join(JoinMode::OwnerIfFirst(Role::Reader));
 

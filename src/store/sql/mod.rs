@@ -17,7 +17,7 @@ use std::{
 pub(crate) use self::columns::{ColumnError, Columns};
 use crate::{
     chat::ports::TrimLimits,
-    domain::{self, Place, Seq, Space},
+    domain::{self, Place, RoomTopic, Seq, Space},
 };
 
 /// A conversation at the beginning of the transaction.
@@ -28,6 +28,9 @@ pub(crate) struct StoredLog {
 }
 
 pub(crate) type StoredLogs<'a> = HashMap<&'a Place, StoredLog>;
+
+/// The topics of rooms that have one.
+pub(crate) type Topics<'a> = HashMap<&'a Place, RoomTopic>;
 
 /// The id of a conversation that exists.
 pub(crate) fn conversation_id(logs: &StoredLogs<'_>, place: &Place) -> Result<i64, ColumnError> {

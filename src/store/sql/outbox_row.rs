@@ -1,7 +1,7 @@
 //! Events of webhooks and the presence of nodes, as columns.
 //!
-//! The fields of an event are one text, one per line: each type has its own. No name, id or address
-//! has line breaks, and an absent field is an empty line.
+//! The fields of an event are one text, one per line: each type has its own. No name, id, topic or
+//! address has line breaks, and an absent field is an empty line.
 
 use super::{ColumnError, Columns, row};
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
         StoredAct, StoredMessage, WebhookEvent,
     },
     domain::{
-        CloseReason, ConnectionAddress, Conversation, MessageId, Place, Role, RoomName, Seq, Space,
-        UserName, WebhookEventKind, WebhookName,
+        CloseReason, ConnectionAddress, Conversation, MessageId, Place, Role, RoomName, RoomTopic,
+        Seq, Space, UserName, WebhookEventKind, WebhookName,
     },
 };
 
@@ -100,6 +100,10 @@ fn fields(event: &WebhookEvent) -> Vec<String> {
         WebhookEvent::MemberLeft { room, user, by: who } => {
             vec![room.as_raw().to_owned(), user.as_raw().to_owned(), by(who)]
         }
+        WebhookEvent::RoomTopic { room, user, topic } => {
+            let texts = [room.as_raw(), user.as_raw(), RoomTopic::text(topic.as_ref())];
+            texts.map(str::to_owned).into()
+        }
         WebhookEvent::Message(message) => message_fields(message),
         WebhookEvent::ConnectionClosed { connection, client, reason } => {
             vec![connection.to_string(), client_column(client), end_name(*reason).to_owned()]
@@ -138,6 +142,11 @@ fn parse(kind: WebhookEventKind, text: &str) -> Result<WebhookEvent, ColumnError
             room: fields.room()?,
             user: fields.user()?,
             by: fields.maybe_user()?,
+        },
+        WebhookEventKind::RoomTopic => WebhookEvent::RoomTopic {
+            room: fields.room()?,
+            user: fields.user()?,
+            topic: fields.maybe()?.and_then(RoomTopic::from_raw),
         },
         WebhookEventKind::MessageStored
         | WebhookEventKind::MessageEdited
@@ -272,6 +281,7 @@ mod tests {
     fn damaged_fields_are_refused() {
         for (kind, text) in [
             (WebhookEventKind::MemberLeft, "lobby\nann"),
+            (WebhookEventKind::RoomTopic, "lobby\nann"),
             (WebhookEventKind::MemberJoined, "lobby\nann\nking\n"),
             (WebhookEventKind::MessageEdited, "0\nlobby\n\n1\nid\nann\n"),
             (WebhookEventKind::MessageStored, "7\nlobby\n\n1\nid\nann\n"),

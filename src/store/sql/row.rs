@@ -14,19 +14,22 @@ use super::{
     member_plan::CurrentMember,
 };
 use crate::{
-    chat::ports::{Draft, MemberRow, Membership, PostedMessage},
+    chat::ports::{Draft, MemberRow, Membership, PostedMessage, RoomRow},
     domain::{
         Act, Body, Content, Conversation, Entry, EventName, Log, Member, MessageId, MessageKind,
-        Muted, Place, Position, Role, RoomName, Seq, Space, UserName,
+        Muted, Place, Position, Role, RoomName, RoomTopic, Seq, Space, UserName,
     },
 };
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
-/// The `kind` of an edit's row.
+/// The `kind` of an edit's row. With a text in `event`, it is the row of a topic: the change of
+/// [`ROOM_ITSELF`] to this text. The tables of earlier versions check kinds and bodies.
 pub(crate) const EDIT: i64 = 4;
 /// The `kind` of a deletion's row.
 pub(crate) const DELETION: i64 = 5;
+/// The `target` of a topic's row: no entry has this seq.
+pub(crate) const ROOM_ITSELF: i64 = 0;
 
 /// A place as `(space, kind, one, other)`.
 pub(crate) fn place_columns(place: &Place) -> (&str, i64, &str, &str) {
@@ -84,6 +87,17 @@ pub(crate) fn log(row: &impl Columns) -> Result<Log, ColumnError> {
     })
 }
 
+/// Reads the columns of a log and `topic, one`.
+pub(crate) fn room(row: &impl Columns) -> Result<RoomRow, ColumnError> {
+    let room = RoomName::from_raw(row.text("one")?);
+    Ok(RoomRow { room, log: log(row)?, topic: topic(row)? })
+}
+
+/// Reads the column `topic`.
+pub(crate) fn topic(row: &impl Columns) -> Result<Option<RoomTopic>, ColumnError> {
+    Ok(row.maybe_text("topic")?.and_then(RoomTopic::from_raw))
+}
+
 pub(crate) fn role_number(role: Role) -> i64 {
     match role {
         Role::Reader => 0,
@@ -121,10 +135,10 @@ pub(crate) fn member(row: &impl Columns) -> Result<Member, ColumnError> {
     Ok(Member { role, joined, read, muted })
 }
 
-/// Reads the columns of a member, of the log, and `kind, one, other, unread_deleted`.
+/// Reads the columns of a member, of the log, and `kind, one, other, topic, unread_deleted`.
 pub(crate) fn membership(row: &impl Columns, space: Space) -> Result<Membership, ColumnError> {
     let (place, deleted) = (place(row, space)?, count(row.int("unread_deleted")?)?);
-    Ok(Membership { place, member: member(row)?, log: log(row)?, deleted })
+    Ok(Membership { place, member: member(row)?, log: log(row)?, topic: topic(row)?, deleted })
 }
 
 /// Reads the columns of a member and `up_to, unread_deleted`.
@@ -239,7 +253,10 @@ fn body(row: &impl Columns) -> Result<Option<Body>, ColumnError> {
 pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, ColumnError> {
     let of = || seq(row.int("target")?);
     let act = match row.int("kind")? {
-        EDIT => Act::Edited { of: of()?, body: body(row)? },
+        EDIT => match row.maybe_text("event")? {
+            Some(topic) => Act::Topic(RoomTopic::from_raw(topic)),
+            None => Act::Edited { of: of()?, body: body(row)? },
+        },
         DELETION => Act::Deleted { of: of()? },
         _ => Act::Said { kind: kind(row)?, content: content(row)? },
     };

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     chat::ports::{Change, Draft, DraftAct, MemberChange, UserDeparted, UserSeen},
-    domain::{Conversation, DeviceId, Member, Place, Position, Role, Seq, Space, UserName},
+    domain::{
+        Conversation, DeviceId, Member, Place, Position, Role, RoomTopic, Seq, Space, UserName,
+    },
 };
 
 /// An entry as the columns `conversation, seq, messages, at, author, stay, id, kind, target, body,
@@ -44,6 +46,9 @@ impl<'a> EntryRow<'a> {
             // The new body is in the row of the message.
             DraftAct::Edit { of, body: _ } => ((row::EDIT, None), Some(row::seq_number(*of)), None),
             DraftAct::Delete { of } => ((row::DELETION, None), Some(row::seq_number(*of)), None),
+            DraftAct::Topic(topic) => {
+                ((row::EDIT, Some(RoomTopic::text(topic.as_ref()))), Some(row::ROOM_ITSELF), None)
+            }
         };
         let (body, attachments) = row::body_columns(body)?;
         Ok(Self {
@@ -107,12 +112,15 @@ pub(crate) struct LogWrites<'a> {
     pub(crate) rewritten: Vec<(i64, Seq, Rewritten<'a>)>,
     /// By conversation, each once.
     pub(crate) heads: BTreeMap<i64, Head>,
+    /// By conversation, each once.
+    pub(crate) topics: BTreeMap<i64, Option<&'a RoomTopic>>,
 }
 
 impl<'a> LogWrites<'a> {
     /// The changes of a plan. All of its logs must exist.
     pub(crate) fn of(plan: &DraftPlan<'a>, logs: &StoredLogs<'_>) -> Result<Self, ColumnError> {
         let DraftPlan { outcomes: _, stored, rewritten } = plan;
+        let mut topics = BTreeMap::new();
         let mut entries = Vec::with_capacity(stored.len());
         let mut heads = BTreeMap::new();
         for (draft, position) in stored {
@@ -123,12 +131,15 @@ impl<'a> LogWrites<'a> {
             if matches!(draft.act, DraftAct::Say { .. }) {
                 head.said_at = Some(draft.at);
             }
+            if let DraftAct::Topic(topic) = &draft.act {
+                topics.insert(conversation, topic.as_ref());
+            }
         }
         let mut rewrites = Vec::with_capacity(rewritten.len());
         for ((place, seq), rewritten) in rewritten {
             rewrites.push((conversation_id(logs, place)?, *seq, *rewritten));
         }
-        Ok(Self { entries, rewritten: rewrites, heads })
+        Ok(Self { entries, rewritten: rewrites, heads, topics })
     }
 }
 

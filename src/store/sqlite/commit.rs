@@ -9,7 +9,7 @@
 //! index of message ids refuses them. Then the transaction is rolled back, and another one reads the
 //! stored messages first.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use rusqlite::Connection;
 
@@ -26,8 +26,8 @@ use crate::{
     chat::ports::{Batch, Change, Committed, MemberChange},
     domain::Place,
     store::sql::{
-        ColumnError, Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan,
-        row, unique, write::MemberUpdates,
+        ColumnError, Columns as _, StoredLog, StoredLogs, Topics, draft_plan::plan_drafts,
+        member_plan, row, unique, write::MemberUpdates,
     },
 };
 
@@ -37,7 +37,7 @@ pub(super) const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
 pub(super) const FIND_LOG: &str = "SELECT id, head, messages, floor, floor_messages, members, \
-        deleted \
+        deleted, topic \
     FROM conversation WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
 
 pub(super) const INSERT_LOG: &str =
@@ -114,15 +114,16 @@ fn attempt<'a>(
     users::forget_guests(connection, batch)?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
-    let mut logs = find_logs(connection, &unique(places), way.waiting())?;
+    let (mut logs, topics) = find_logs(connection, &unique(places), way.waiting())?;
     let members = members::find(connection, changes, &logs)?;
     let known = messages::find(connection, drafts, &logs, way.repetitions())?;
     let before = |it: &'a Change| logs.get(&it.place).map(|log| (&it.place, log.state));
     let logs_before = changes.iter().filter_map(before).collect();
     let rooms = members::count_rooms(connection, changes, &members)?;
-    let change_plan = member_plan::plan_changes(changes, logs_before, &members, rooms);
+    let mut change_plan = member_plan::plan_changes(changes, logs_before, topics, &members, rooms);
     let heads = logs.iter().map(|(place, log)| (*place, log.state.head)).collect();
-    let plan = plan_drafts(drafts, heads, &change_plan.roles(), known);
+    let topics = mem::take(&mut change_plan.topics);
+    let plan = plan_drafts(drafts, heads, topics, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
@@ -162,25 +163,29 @@ impl Way<'_> {
     }
 }
 
-/// The logs that exist. Those of the intake are known.
+/// The logs that exist, and their topics. The logs of the intake are known; its messages do not depend
+/// on topics.
 fn find_logs<'a>(
     connection: &Connection,
     places: &[&'a Place],
     waiting: Option<&Waiting>,
-) -> Result<StoredLogs<'a>, SqliteFailure> {
+) -> Result<(StoredLogs<'a>, Topics<'a>), SqliteFailure> {
     let mut statement = connection.prepare_cached(FIND_LOG)?;
-    let mut logs = HashMap::with_capacity(places.len());
+    let (mut logs, mut topics) = (HashMap::with_capacity(places.len()), Topics::new());
     for place in places {
         if let Some(log) = waiting.and_then(|it| it.log(place)) {
             logs.insert(*place, log);
             continue;
         }
         let log = first(&mut statement, row::place_columns(place), |row| {
-            Ok::<_, SqliteFailure>(StoredLog { id: row.int("id")?, state: row::log(row)? })
+            let log = StoredLog { id: row.int("id")?, state: row::log(row)? };
+            Ok::<_, SqliteFailure>((log, row::topic(row)?))
         })?;
-        logs.extend(log.map(|log| (*place, log)));
+        let Some((log, topic)) = log else { continue };
+        logs.insert(*place, log);
+        topics.extend(topic.map(|topic| (*place, topic)));
     }
-    Ok(logs)
+    Ok((logs, topics))
 }
 
 /// Inserts the rows of new conversations.
@@ -191,6 +196,6 @@ fn insert_logs<'a>(
 ) -> Result<(), SqliteFailure> {
     let new = unique(used.filter(|place| !logs.contains_key(place)));
     execute_each(connection, INSERT_LOG, new.iter().map(|place| row::place_columns(place)))?;
-    logs.extend(find_logs(connection, &new, None)?);
+    logs.extend(find_logs(connection, &new, None)?.0);
     Ok(())
 }

@@ -248,6 +248,6 @@ pub(super) fn move_all(
 fn said_body(draft: &Draft) -> Option<&Body> {
     match &draft.act {
         DraftAct::Say { body, .. } => Some(body),
-        DraftAct::Edit { .. } | DraftAct::Delete { .. } => None,
+        DraftAct::Edit { .. } | DraftAct::Delete { .. } | DraftAct::Topic(_) => None,
     }
 }

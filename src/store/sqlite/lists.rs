@@ -6,9 +6,9 @@ use rusqlite::Connection;
 
 use super::{failure::SqliteFailure, statement::all};
 use crate::{
-    chat::ports::MemberRow,
-    domain::{Log, Place, RoomName, Space, UserName},
-    store::sql::{ColumnError, Columns as _, row},
+    chat::ports::{MemberRow, RoomRow},
+    domain::{Place, RoomName, Space, UserName},
+    store::sql::row,
 };
 
 pub(super) const MEMBERS: &str = "SELECT user, role, joined_at FROM member \
@@ -19,7 +19,7 @@ pub(super) const MEMBERS: &str = "SELECT user, role, joined_at FROM member \
 // The other columns of a group of the intake are of the row with the last seq.
 pub(super) const ROOMS: &str = "SELECT one, coalesce(waiting.seq, conversation.head) AS head, \
         coalesce(waiting.messages, conversation.messages) AS messages, \
-        floor, floor_messages, members, deleted \
+        floor, floor_messages, members, deleted, topic \
     FROM conversation LEFT JOIN (SELECT conversation AS id, max(seq) AS seq, messages FROM intake \
         GROUP BY conversation) AS waiting ON waiting.id = conversation.id \
     WHERE space = ?1 AND kind = 0 AND one > ?2 \
@@ -45,11 +45,9 @@ pub(super) fn rooms(
     space: &Space,
     after: Option<&RoomName>,
     count_max: usize,
-) -> Result<Vec<(RoomName, Log)>, SqliteFailure> {
+) -> Result<Vec<RoomRow>, SqliteFailure> {
     let after = after.map_or("", RoomName::as_raw);
     let columns = (space.as_raw(), after, row::number(count_max as u64));
     let mut statement = connection.prepare_cached(ROOMS)?;
-    all(&mut statement, columns, |row| {
-        Ok::<_, ColumnError>((RoomName::from_raw(row.text("one")?), row::log(row)?))
-    })
+    all(&mut statement, columns, |row| row::room(row))
 }

@@ -58,7 +58,7 @@ pub(super) const COUNT_ROOMS: &str = "SELECT count(*) AS rooms FROM member \
     WHERE member.space = ?1 AND member.user = ?2 AND conversation.kind = 0";
 
 pub(super) const FIND_MEMBERSHIPS: &str = "SELECT conversation, kind, one, other, role, joined, \
-        read, read_messages, muted, head, messages, floor, floor_messages, members, deleted, \
+        read, read_messages, muted, head, messages, floor, floor_messages, members, deleted, topic, \
         CASE deleted WHEN 0 THEN 0 ELSE \
             (SELECT count(*) FROM message AS gone \
                 WHERE gone.conversation = conversation.id AND gone.deletion IS NOT NULL \

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     chat::ports::{Draft, DraftAct},
+    domain::RoomTopic,
     store::sql::{
         Columns as _, StoredLogs,
         draft_plan::{DraftContext, DraftPlan},
@@ -53,6 +54,8 @@ pub(super) const REWRITE: &str = "UPDATE message \
 pub(super) const MOVE_HEAD: &str = "UPDATE conversation \
     SET head = ?2, messages = ?3, said_at = coalesce(?4, said_at) WHERE id = ?1";
 
+pub(super) const SET_TOPIC: &str = "UPDATE conversation SET topic = ?2 WHERE id = ?1";
+
 /// How a commit finds that a message is stored already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repetitions {
@@ -82,6 +85,7 @@ pub(super) fn find(
             None => None,
         };
         let message = match &draft.act {
+            DraftAct::Topic(_) => None,
             DraftAct::Say { .. } if repetitions == Repetitions::Unexpected => None,
             DraftAct::Say { .. } => {
                 let once = (log.id, draft.id.as_raw(), author, row::stay(draft));
@@ -102,7 +106,7 @@ pub(super) fn write(
     plan: &DraftPlan<'_>,
     logs: &StoredLogs<'_>,
 ) -> Result<bool, SqliteFailure> {
-    let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
+    let LogWrites { entries, rewritten, heads, topics } = LogWrites::of(plan, logs)?;
     let mut statement = connection.prepare_cached(WRITE_ENTRY)?;
     for entry in entries {
         let EntryRow {
@@ -149,5 +153,7 @@ pub(super) fn write(
         (conversation, seq, messages, head.said_at.map(row::millis))
     });
     execute_each(connection, MOVE_HEAD, heads)?;
+    let topics = topics.into_iter().map(|(id, topic)| (id, topic.map(RoomTopic::as_raw)));
+    execute_each(connection, SET_TOPIC, topics)?;
     Ok(true)
 }

@@ -59,11 +59,12 @@ use self::{
 use crate::{
     chat::ports::{
         Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, MemberRow, OnlineGuest,
-        Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserSeen,
+        Page, PageLimit, PageRange, PostedMessage, Recording, RoomRow, Store, TrimLimits, Trimmed,
+        UserSeen,
     },
     domain::{
-        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space,
-        Synchronous, UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, RoomTopic, Seq,
+        Space, Synchronous, UserName,
     },
 };
 
@@ -221,10 +222,15 @@ impl Store for SqliteStore {
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+    ) -> Result<Vec<RoomRow>, Fault> {
         let (space, after) = (space.clone(), after.cloned());
         let rooms = move |it: &Connection| lists::rooms(it, &space, after.as_ref(), count_max);
         self.query("sqlite rooms query failed", rooms).await
+    }
+
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault> {
+        let place = place.clone();
+        self.query("sqlite topic query failed", move |it| read::topic(it, &place)).await
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
     domain::{
-        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, Position, Seq,
-        Space, UserName,
+        DeviceId, DisplayName, DisplayNames, Epoch, Log, Member, NameKey, Place, Position,
+        RoomTopic, Seq, Space, UserName,
     },
     store::sql::{ColumnError, Columns as _, row},
 };
@@ -32,6 +32,9 @@ pub(super) const MEMBER: &str = "SELECT role, joined, read, read_messages, muted
     FROM conversation CROSS JOIN member ON member.space = conversation.space \
         AND member.user = ?5 AND member.conversation = conversation.id \
     WHERE conversation.space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
+
+pub(super) const TOPIC: &str = "SELECT topic FROM conversation \
+    WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
 
 /// A statement on the rows of a place, whose columns are the first four parameters.
 macro_rules! of_place {
@@ -147,6 +150,15 @@ fn find_log(
         log.head = head.flatten().unwrap_or(log.head);
     }
     Ok(log)
+}
+
+pub(super) fn topic(
+    connection: &Connection,
+    place: &Place,
+) -> Result<Option<RoomTopic>, SqliteFailure> {
+    let mut statement = connection.prepare_cached(TOPIC)?;
+    let topic = first(&mut statement, row::place_columns(place), |row| row::topic(row))?;
+    Ok(topic.flatten())
 }
 
 pub(super) fn member(

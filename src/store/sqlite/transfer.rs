@@ -24,7 +24,7 @@ use crate::store::transfer::{
 /// What waits in the intake counts as if it had been moved: see `intake`.
 const CONVERSATIONS: &str = "(SELECT id, space, kind, one, other, coalesce(last.seq, head) AS head, \
         coalesce(last.messages, conversation.messages) AS messages, floor, floor_messages, members, \
-        coalesce(last.at, said_at) AS said_at, deleted \
+        coalesce(last.at, said_at) AS said_at, deleted, topic \
     FROM conversation LEFT JOIN (SELECT conversation, max(seq) AS seq, messages, at FROM intake \
         GROUP BY conversation) AS last ON last.conversation = conversation.id)";
 

@@ -11,7 +11,7 @@ impl Progress for NoProgress {
 }
 
 /// Rows of every table of SQLite, besides those that commits have made: an edited message, a deleted
-/// one, a message of which retention has removed the predecessors, bytes, an event of the
+/// one, a topic, a message of which retention has removed the predecessors, bytes, an event of the
 /// application, a direct conversation, an inbox, members of every role, guests, users of the first
 /// versions, denials of every kind, waiting and dead events.
 pub(crate) const ROWS: &str = r#"
@@ -20,12 +20,12 @@ pub(crate) const ROWS: &str = r#"
         ('/', 'ann', 102, 1, 0, 1, 1, 0, NULL), ('/', 'bob', 102, 1, 0, 0, 0, 0, NULL),
         ('/', 'ann', 103, 2, 0, 0, 0, 0, NULL);
     INSERT INTO conversation (id, space, kind, one, other, head, messages, floor, floor_messages,
-        members, said_at, deleted)
-    VALUES (101, '/', 0, 'all kinds', '', 8, 5, 2, 2, 2, 1700000000008, 1),
-        (102, '/', 1, 'ann', 'bob', 1, 1, 0, 0, 2, 1700000000001, 0),
-        (103, '/', 2, 'ann', '', 1, 1, 0, 0, 1, 1700000000001, 0),
+        members, said_at, deleted, topic)
+    VALUES (101, '/', 0, 'all kinds', '', 9, 5, 2, 2, 2, 1700000000008, 1, 'A "topic"'),
+        (102, '/', 1, 'ann', 'bob', 1, 1, 0, 0, 2, 1700000000001, 0, NULL),
+        (103, '/', 2, 'ann', '', 1, 1, 0, 0, 1, 1700000000001, 0, NULL),
         (104, '/shop', 0, 'quotes " \ and  lines
- and 😀', '', 0, 0, 0, 0, 0, 0, 0);
+ and 😀', '', 0, 0, 0, 0, 0, 0, 0, NULL);
     INSERT INTO message (conversation, seq, messages, at, kind, target, edited_at, edit, deletion,
         author, stay, id, body, attachments, event)
     VALUES (101, 3, 3, 1700000000003, 0, NULL, 1700000000006, 6, NULL, 'ann', '', 'e', '"new"', NULL,
@@ -36,6 +36,7 @@ pub(crate) const ROWS: &str = r#"
         (101, 6, 5, 1700000000006, 4, 3, NULL, NULL, NULL, 'ann', '', 'e', NULL, NULL, NULL),
         (101, 7, 5, 1700000000007, 5, 4, NULL, NULL, NULL, 'ann', '', 'd', NULL, NULL, NULL),
         (101, 8, 5, 1700000000008, 5, 2, NULL, NULL, NULL, 'ann', '', 'g', NULL, NULL, NULL),
+        (101, 9, 5, 1700000000009, 4, 0, NULL, NULL, NULL, 'ann', '', 't', NULL, NULL, 'A "topic"'),
         (102, 1, 1, 1700000000001, 2, NULL, NULL, NULL, NULL, 'bob', '', 's',
             '"tab \t quote \" \u0000 \\ 😀"', NULL, NULL),
         (103, 1, 1, 1700000000001, 3, NULL, NULL, NULL, NULL, 'ann', '', 'n', '{"a":1.5e300}', NULL,

@@ -105,6 +105,7 @@ pub(crate) const TABLES: [Table; 9] = [
             int("members"),
             int("said_at"),
             int("deleted"),
+            maybe(text("topic")),
         ],
     },
     Table {

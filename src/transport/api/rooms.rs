@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     failure::{ApiFailure, method_not_allowed},
-    json::{JsonText, OptionalJsonBody},
+    json::{JsonBody, JsonText, OptionalJsonBody},
     key::Authorized,
     path::PathNames,
 };
@@ -24,8 +24,10 @@ use crate::{
     },
 };
 
-/// The largest body: a role.
+/// The largest body of a membership: a role.
 const BODY_BYTES_MAX: usize = 1 << 10;
+/// The largest body of a topic: with its user, in any JSON.
+const TOPIC_BYTES_MAX: usize = 1 << 12;
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
@@ -40,6 +42,10 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
         .route(
             "/api/v1/rooms/{room}/empty",
             post(empty_room).fallback(async || method_not_allowed("POST")),
+        )
+        .route(
+            "/api/v1/rooms/{room}/topic",
+            put(put_topic).fallback(async || method_not_allowed("PUT")),
         )
         .route(
             "/api/v1/rooms/{room}/members",
@@ -69,6 +75,13 @@ pub(super) fn operations() -> Vec<Operation> {
         change(Operation::post("/api/v1/rooms/{room}/empty", "Remove the log"), "It is empty.")
             .parameters(api::ROOM)
             .refuses(&[Rejection::NoSuchRoom]),
+        change(
+            Operation::put("/api/v1/rooms/{room}/topic", "Set the topic, or remove it"),
+            "The room has this topic.",
+        )
+        .parameters(api::ROOM)
+        .body(PayloadSchema::topic())
+        .refuses(&[Rejection::NoSuchRoom]),
         read(Operation::get("/api/v1/rooms/{room}/members", "List the members of a room"))
             .parameters(api::MEMBERS)
             .answers("A page, by name.", answer(AnswerPayload::Members)),
@@ -121,6 +134,17 @@ async fn delete_room(
     let (space, room) = api::changed_room(&room, &query.unwrap_or_default())?;
     chat.change_room_for_api(&key, (&space, &room), RoomChange::Delete).await?;
     Ok(JsonText(api::done()))
+}
+
+async fn put_topic(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room]): PathNames<1>,
+    RawQuery(query): RawQuery,
+    JsonBody(body): JsonBody<TOPIC_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::put_topic(&room, &query.unwrap_or_default(), &body)?;
+    perform(&chat, &key, request).await
 }
 
 async fn put_member(

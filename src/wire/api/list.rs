@@ -9,7 +9,7 @@ use crate::{
         ListedUser, RoomDetails,
         ports::{OpenConnection, Peer},
     },
-    domain::{DeviceId, Position, UserName},
+    domain::{DeviceId, Position, RoomTopic, UserName},
     wire::{
         action::{address, room_name, user_name},
         event::NamesData,
@@ -156,6 +156,8 @@ struct RoomsData<'a> {
 #[derive(Serialize)]
 struct RoomData<'a> {
     room: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     members: u64,
     online: usize,
     /// The last entry.
@@ -237,9 +239,10 @@ impl<'a> From<&'a ListedUser> for UserData<'a> {
 
 impl<'a> From<&'a ListedRoom> for RoomData<'a> {
     fn from(listed: &'a ListedRoom) -> Self {
-        let ListedRoom { room, log, online } = listed;
+        let ListedRoom { room, log, topic, online } = listed;
         Self {
             room: room.as_raw(),
+            topic: topic.as_ref().map(RoomTopic::as_raw),
             members: log.members,
             online: *online,
             seq: log.head.seq.as_raw(),

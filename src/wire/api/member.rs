@@ -57,7 +57,7 @@ pub fn changed_room(room: &str, query: &str) -> Result<(Space, RoomName), Invali
     Ok((Query::parse(query, &[SPACE])?.space()?, room_name(room)?))
 }
 
-fn request(query: &str, action: Action) -> Result<ApiRequest, InvalidData> {
+pub(super) fn request(query: &str, action: Action) -> Result<ApiRequest, InvalidData> {
     let space = Query::parse(query, &[SPACE])?.space()?;
     Ok(ApiRequest { space, user: None, actions: vec![action] })
 }

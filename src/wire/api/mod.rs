@@ -11,6 +11,7 @@ mod payload_schema;
 mod query;
 mod question;
 mod revocations;
+mod topic;
 mod webhooks;
 
 use std::borrow::Cow;
@@ -35,6 +36,7 @@ pub use self::{
         END_REVOCATION, REVOCATIONS, ended_revocation, revocation, revocations,
         revocations_question,
     },
+    topic::put_topic,
     webhooks::{DEAD_LETTERS, dead_letter_query, dead_letters, resend_request, resent},
 };
 use super::{
@@ -195,7 +197,7 @@ fn check_users(user: Option<&UserName>, actions: &[Action]) -> Result<(), Invali
             user.is_none()
         }
         Action::Notify { .. } => true,
-        Action::Disconnect(..) => false,
+        Action::Topic { .. } | Action::Disconnect(..) => false,
     };
     match actions.iter().position(has_none) {
         Some(place) if user.is_none() => {

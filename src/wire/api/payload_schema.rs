@@ -8,7 +8,7 @@ use utoipa::{
 
 use super::{
     ask::AskData, bans::BanData, member::MemberData, question::PresenceData,
-    revocations::RevocationData, webhooks::ResendData,
+    revocations::RevocationData, topic::TopicData, webhooks::ResendData,
 };
 use crate::wire::{
     contract::{self, AnswerPayload},
@@ -76,6 +76,11 @@ impl PayloadSchema {
     /// The body of a membership.
     pub fn member() -> Self {
         Self::of::<MemberData>("Member")
+    }
+
+    /// The body of a topic.
+    pub fn topic() -> Self {
+        Self::of::<TopicData>("Topic")
     }
 
     /// The body of a request that sends dead letters again.

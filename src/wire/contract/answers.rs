@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    definitions::{AT, NAMES, PAGE, PRESENCES, REFUSAL_MEMBERS, ROLE, ROOM, USER},
+    definitions::{AT, NAMES, PAGE, PRESENCES, REFUSAL_MEMBERS, ROLE, ROOM, TOPIC, USER},
     json_schema::{SchemaWriter, UnknownKeys},
     types::{
         Member::{self, All},
@@ -119,6 +119,7 @@ const CONNECTIONS: Type = Object(&[
 ]);
 const LISTED_ROOM: &[Member] = &[
     ROOM,
+    TOPIC,
     required("members", Type::Count, ""),
     required("online", Type::Count, "The users in it, on all nodes."),
     required("seq", Type::Count, "The last entry."),

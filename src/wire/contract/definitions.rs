@@ -121,6 +121,9 @@ pub(super) const SEQ: Member =
 pub(super) const AT: Member = required("at", Type::Time, "");
 pub(super) const ROOM: Member = required("room", Type::Text, "");
 pub(super) const USER: Member = required("user", Type::Text, "");
+/// The topic beside a room.
+pub(super) const TOPIC: Member =
+    optional("topic", Type::Text, "What the room is about. Absent when it has no topic.");
 /// The display name beside a user, in events of one user.
 pub(super) const NAME: Member =
     optional("name", Type::Text, "The display name of the user, from the token.");
@@ -156,7 +159,8 @@ pub(super) const TALLY: &[Member] = &[
     optional("muted", Type::True, ""),
 ];
 
-pub(super) const ROOM_STATE: &[Member] = &[ROOM, required("role", Named(&ROLE), ""), All(TALLY)];
+pub(super) const ROOM_STATE: &[Member] =
+    &[ROOM, required("role", Named(&ROLE), ""), TOPIC, All(TALLY)];
 
 static ROOM_STATE_DEFINITION: Definition =
     Definition { name: "RoomState", of: Object(ROOM_STATE), about: "A room of the user." };
@@ -209,6 +213,8 @@ pub(super) const MESSAGE_EDITED: &[Member] = &[
     AT,
 ];
 pub(super) const MESSAGE_DELETED: &[Member] = &[ROOM_OR_TO, SEQ, OF, ID, USER, AT];
+pub(super) const NEW_TOPIC: &[Member] =
+    &[ROOM, SEQ, ID, USER, required("topic", Type::Text, "Empty when it was removed."), AT];
 
 const fn event(name: &'static str) -> Member {
     required("event", Type::Literal(name), "")
@@ -240,6 +246,7 @@ static ENTRY: Definition = Definition {
         Object(&[event("notification"), All(NOTIFICATION)]),
         Object(&[event("message edited"), All(MESSAGE_EDITED)]),
         Object(&[event("message deleted"), All(MESSAGE_DELETED)]),
+        Object(&[event("topic"), All(NEW_TOPIC)]),
         Named(&KEPT_ENTRY),
     ]),
     about: "An entry of a conversation's log, in its present state.",

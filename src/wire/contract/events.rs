@@ -3,8 +3,8 @@
 use super::{
     definitions::{
         AT, BANNED_UNTIL, CLOSE_CODE, ENTRIES, GROUP_CHAT, MESSAGE_DELETED, MESSAGE_EDITED, NAME,
-        NAMES, NEW_MESSAGE, NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_STATE,
-        ROOM_STATES, SINGLE_CHAT, TALLY, USER, USERS, VIEW,
+        NAMES, NEW_MESSAGE, NEW_TOPIC, NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM,
+        ROOM_STATE, ROOM_STATES, SINGLE_CHAT, TALLY, USER, USERS, VIEW,
     },
     types::{
         Member,
@@ -42,7 +42,7 @@ const DIRECTS: Type = List(&Object(DIRECT));
 
 /// Every event of the protocol that the server sends, in the order of docs/protocol.md, and the
 /// answers that are events when no acknowledgement was asked for.
-pub(super) static EVENT_ROWS: [EventRow; 21] = [
+pub(super) static EVENT_ROWS: [EventRow; 22] = [
     row(
         "welcome",
         Object(&[
@@ -80,6 +80,7 @@ pub(super) static EVENT_ROWS: [EventRow; 21] = [
     row("SingleChat", Object(&[All(SINGLE_CHAT), NAME]), "A direct message."),
     row("message edited", Object(&[All(MESSAGE_EDITED), NAME]), "A message has another body."),
     row("message deleted", Object(&[All(MESSAGE_DELETED), NAME]), "A message was deleted."),
+    row("topic", Object(&[All(NEW_TOPIC), NAME]), "A room has another topic."),
     row(
         "notification",
         Object(&[

@@ -3,7 +3,7 @@
 use super::{
     definitions::{
         AT, CONVERSATION, DEFAULT_ROOM, ID, IDENTIFIED_MEMBERS, MESSAGE_ID, NAME, PAGE, PRESENCES,
-        ROLE, ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, USER, USERS,
+        ROLE, ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, TOPIC, USER, USERS,
     },
     types::{
         Definition, Member,
@@ -86,6 +86,11 @@ const OPTIONAL_ROOM: Type = Object(&[DEFAULT_ROOM]);
 
 const QUERY: Member =
     optional("query", Type::Text, "How a word of the name begins: 1 to 64 characters.");
+const ROOM_QUERY: Member = optional(
+    "query",
+    Type::Text,
+    "How a word of the name or of the topic begins: 1 to 64 characters.",
+);
 const CURSOR: Member = optional("cursor", Type::Text, "The `next` of the page before.");
 const NEXT: Member =
     optional("next", Type::Text, "The `cursor` of the next page, if there is one.");
@@ -110,6 +115,7 @@ static DIRECTORY_ROOM: Definition = Definition {
     name: "DirectoryRoom",
     of: Object(&[
         ROOM,
+        TOPIC,
         required("members", Type::Count, ""),
         required("online", Type::Count, "The users in it who are online."),
         required("joined", Type::Boolean, "Whether the user is a member."),
@@ -118,7 +124,7 @@ static DIRECTORY_ROOM: Definition = Definition {
 };
 
 /// Every request of the protocol.
-pub(super) static REQUEST_ROWS: [RequestRow; 21] = [
+pub(super) static REQUEST_ROWS: [RequestRow; 22] = [
     row(
         "new user",
         Either(&[
@@ -255,6 +261,15 @@ pub(super) static REQUEST_ROWS: [RequestRow; 21] = [
         &[ROOM, USER],
         "Ends the membership of another user.",
     ),
+    row(
+        "topic",
+        Object(&[
+            DEFAULT_ROOM,
+            required("topic", Type::Text, "One line of 1 to 250 characters. Empty: none any more."),
+        ]),
+        &[ROOM, required("topic", Type::Text, "Without white space around it.")],
+        "Sets the topic of a room, or removes it.",
+    ),
     row("notify", USER_POST, POSTED_TO, "Sends a notification to a user, for administrators."),
     RequestRow {
         name: "members",
@@ -270,7 +285,7 @@ pub(super) static REQUEST_ROWS: [RequestRow; 21] = [
     RequestRow {
         name: "rooms",
         about: "The public rooms that the user may join, and those that the user is in.",
-        data: RequestArgument::Optional(Object(&[QUERY, CURSOR, ROOMS_LIMIT])),
+        data: RequestArgument::Optional(Object(&[ROOM_QUERY, CURSOR, ROOMS_LIMIT])),
         answer: &[required("rooms", List(&Named(&DIRECTORY_ROOM)), "By name."), NEXT],
     },
     row(

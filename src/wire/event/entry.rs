@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{ArgumentsData, EventData, NamesData};
 use crate::{
     chat::event::{MissedEntries, MissedRun},
-    domain::{Act, Body, Content, Conversation, DisplayName, Entry, MessageKind},
+    domain::{Act, Body, Content, Conversation, DisplayName, Entry, MessageKind, RoomTopic},
     wire::{
         body::{AttachmentEncoding, BodyData},
         payload::{Payload, Timestamp},
@@ -47,6 +47,9 @@ pub(in crate::wire) struct EntryData<'a> {
     /// The arguments of an event of the application.
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<ArgumentsData<'a>>,
+    /// The topic in `topic`, empty if it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<bool>,
     at: Timestamp,
@@ -80,6 +83,7 @@ pub(in crate::wire) fn name(entry: &Entry) -> &str {
         Act::Said { kind: MessageKind::Custom(name), .. } => name.as_raw(),
         Act::Edited { .. } => "message edited",
         Act::Deleted { .. } => "message deleted",
+        Act::Topic(_) => "topic",
     }
 }
 
@@ -157,6 +161,7 @@ fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Entr
         msg: None,
         data: None,
         args: None,
+        topic: None,
         deleted: None,
         at: Timestamp(*at),
         edited_at: None,
@@ -186,6 +191,9 @@ fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Entr
             EntryData { of: Some(of.as_raw()), user: author, msg: body, ..data }
         }
         Act::Deleted { of } => EntryData { of: Some(of.as_raw()), user: author, ..data },
+        Act::Topic(topic) => {
+            EntryData { topic: Some(RoomTopic::text(topic.as_ref())), user: author, ..data }
+        }
     }
 }
 

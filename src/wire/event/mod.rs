@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chat::event::{Event, Tally},
-    domain::{AskId, DisplayName, Limits, Muted, Typing, UserName, View},
+    domain::{AskId, DisplayName, Limits, Muted, RoomTopic, Typing, UserName, View},
 };
 
 pub(super) use custom::{ArgumentsData, arguments};
@@ -48,6 +48,8 @@ pub(super) enum EventData<'a> {
         room: &'a str,
         /// `null` for a membership that ended.
         role: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        topic: Option<&'a str>,
         #[serde(flatten)]
         tally: Option<TallyData>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +163,7 @@ pub(super) fn data<'a>(
         Event::Membership { room, state, by } => EventData::Membership {
             room: room.as_raw(),
             role: state.as_ref().map(|state| state.role.as_raw()),
+            topic: state.as_ref().and_then(|state| state.topic.as_ref()).map(RoomTopic::as_raw),
             tally: state.as_ref().map(|state| TallyData::from(&state.tally)),
             by: by.as_ref().map(|it| it.user.as_raw()),
             by_name: by.as_ref().and_then(|it| it.name.as_ref()).map(DisplayName::as_raw),

@@ -11,8 +11,8 @@ use crate::{
     },
     domain::{
         Act, Body, ConnectionId, Content, Conversation, DisplayName, DisplayNames, Entry, Epoch,
-        MessageId, MessageKind, NamedUser, NodeId, Place, Position, Role, RoomName, Seq, Space,
-        Token,
+        MessageId, MessageKind, NamedUser, NodeId, Place, Position, Role, RoomName, RoomTopic, Seq,
+        Space, Token,
     },
     wire::contract,
 };
@@ -164,6 +164,19 @@ fn a_notification_has_the_unread_count_but_no_recipient() {
     );
     let event = Event::Notified { entry, unread: 4 };
     assert_eq!(encode(&event), ("notification", golden.to_owned()));
+}
+
+#[test]
+fn a_topic_is_an_entry_and_empty_when_it_was_removed() {
+    for text in ["Plans", ""] {
+        let entry = entry(lobby(), Act::Topic(RoomTopic::from_raw(text)));
+        let golden = format!(
+            "{}{text:?}{}",
+            r#"{"room":"lobby","seq":7,"id":"m7","user":"ann","topic":"#,
+            r#","at":"1970-01-01T00:00:00.000Z"}"#
+        );
+        assert_eq!(encode(&Event::Entry(entry)), ("topic", golden));
+    }
 }
 
 #[test]
@@ -321,7 +334,8 @@ fn tally(muted: Muted) -> Tally {
 }
 
 fn state(muted: Muted) -> RoomState {
-    RoomState { room: RoomName::lobby(), role: Role::Admin, tally: tally(muted) }
+    let topic = RoomTopic::from_raw(if muted == Muted::Yes { "Quiet" } else { "" });
+    RoomState { room: RoomName::lobby(), role: Role::Admin, topic, tally: tally(muted) }
 }
 
 #[test]
@@ -338,7 +352,10 @@ fn membership_changes_are_serialized_as_documented() {
         ),
         (
             membership(Some(state(Muted::Yes)), Some("bob")),
-            r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6,"muted":true,"by":"bob"}"#,
+            concat!(
+                r#"{"room":"lobby","role":"admin","topic":"Quiet","seq":9,"unread":2,"read":6,"#,
+                r#""muted":true,"by":"bob"}"#
+            ),
         ),
         (membership(None, None), r#"{"room":"lobby","role":null}"#),
         (membership(None, Some("bob")), r#"{"room":"lobby","role":null,"by":"bob"}"#),
@@ -369,7 +386,8 @@ fn welcome_is_serialized_as_documented() {
         r#""expiresAt":"1970-01-01T00:00:00.000Z","returning":true,"#,
         r#""lastSeen":"1970-01-01T00:01:00.007Z","connection":"ca","node":"n1","epoch":"e1","#,
         r#""rooms":[{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6},"#,
-        r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6,"muted":true}],"#,
+        r#"{"room":"lobby","role":"admin","topic":"Quiet","seq":9,"unread":2,"read":6,"#,
+        r#""muted":true}],"#,
         r#""directs":[{"with":"bob","seq":9,"unread":2,"read":6,"muted":true},"#,
         r#"{"with":"zoe","seq":0,"unread":0,"read":0}],"names":{"bob":"Bob"},"#,
         r#""inbox":{"seq":9,"unread":2,"read":6},"#,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{NamesData, TallyData};
 use crate::{
     chat::event::{DeviceVisit, RoomState, Tally, Welcome},
-    domain::{DisplayName, Limits, Token, UserName},
+    domain::{DisplayName, Limits, RoomTopic, Token, UserName},
     wire::payload::Timestamp,
 };
 
@@ -45,6 +45,8 @@ pub(in crate::wire) struct WelcomeData<'a> {
 pub(in crate::wire) struct RoomStateData<'a> {
     room: &'a str,
     role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     #[serde(flatten)]
     tally: TallyData,
 }
@@ -111,8 +113,9 @@ pub(super) fn welcome<'a>(welcome: &'a Welcome, limits: &Limits) -> WelcomeData<
 
 impl<'a> From<&'a RoomState> for RoomStateData<'a> {
     fn from(state: &'a RoomState) -> Self {
-        let RoomState { room, role, tally } = state;
-        Self { room: room.as_raw(), role: role.as_raw(), tally: tally.into() }
+        let RoomState { room, role, topic, tally } = state;
+        let topic = topic.as_ref().map(RoomTopic::as_raw);
+        Self { room: room.as_raw(), role: role.as_raw(), topic, tally: tally.into() }
     }
 }
 

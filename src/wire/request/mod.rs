@@ -38,7 +38,7 @@ const BAD_EPOCH: Rejection = Rejection::BadRequest("an epoch has 1 to 64 visible
 /// Every request of the protocol, in the order of the table in docs/protocol.md.
 ///
 /// A new request is one row here, its parser and its row in the document; a test compares the two.
-pub static REQUESTS: [RequestSpec; 21] = [
+pub static REQUESTS: [RequestSpec; 22] = [
     RequestSpec::new("new user", ReplyForm::UserAndToken, identity::new_user),
     RequestSpec::new("identify", ReplyForm::Acknowledgement, identity::identify),
     RequestSpec::new("send message", ReplyForm::Acknowledgement, post::send),
@@ -55,6 +55,7 @@ pub static REQUESTS: [RequestSpec; 21] = [
     RequestSpec::new("delete message", ReplyForm::Acknowledgement, post::delete),
     RequestSpec::new("invite", ReplyForm::Acknowledgement, room::invite),
     RequestSpec::new("kick", ReplyForm::Acknowledgement, room::kick),
+    RequestSpec::new("topic", ReplyForm::Acknowledgement, room::topic),
     RequestSpec::new("notify", ReplyForm::Acknowledgement, post::notify),
     RequestSpec::new("members", ReplyForm::Acknowledgement, list::members),
     RequestSpec::new("rooms", ReplyForm::Acknowledgement, list::rooms),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{RequestData, epoch, is_absent, object, other_user, parse, seq, string};
 use crate::{
     chat::Request,
-    domain::{Rejection, Role, RoomName},
+    domain::{Rejection, Role, RoomName, RoomTopic},
 };
 
 /// `join`.
@@ -57,6 +57,16 @@ struct Kick<'a> {
     user: Cow<'a, str>,
 }
 
+/// `topic`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopicData<'a> {
+    #[serde(borrow, default)]
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+}
+
 impl<'a> OfRoom<'a> for RoomData<'a> {
     fn of_room(room: Cow<'a, str>) -> Self {
         Self { room: Some(room), ..Self::default() }
@@ -95,6 +105,11 @@ pub(super) fn invite(data: &RequestData<'_>) -> Result<Request, Rejection> {
 pub(super) fn kick(data: &RequestData<'_>) -> Result<Request, Rejection> {
     let Kick { room, user } = object(data.raw)?;
     Ok(Request::Kick { room: parse(room, RoomName::parse)?, user: other_user(&user)? })
+}
+
+pub(super) fn topic(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let TopicData { room, topic } = object(data.raw)?;
+    Ok(Request::Topic { room: parse(room, RoomName::parse)?, topic: RoomTopic::parse(&topic)? })
 }
 
 /// The data of a request for a room: nothing, its name, or an object.

@@ -114,7 +114,7 @@ fn the_contract_has_the_same_codes() {
 #[test]
 fn requests_match_the_protocol_table() {
     let rows = table("Client to server");
-    assert_eq!(rows.len(), 21);
+    assert_eq!(rows.len(), 22);
     let documented: Vec<_> = rows.iter().map(|row| &*row[0]).collect();
     assert_eq!(REQUESTS.each_ref().map(|row| row.name).to_vec(), documented);
     for name in documented {

@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         self, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget, DisplayName,
-        MessageId, PassingDelivery, Position, RoomName, Seq,
+        MessageId, PassingDelivery, Position, RoomName, RoomTopic, Seq,
     },
 };
 
@@ -52,7 +52,7 @@ pub(super) struct EntryPayload<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     name: Option<Text<'a>>,
     at_ms: i64,
-    /// `said`, `edited` or `deleted`.
+    /// `said`, `edited`, `deleted` or `topic`.
     #[serde(borrow)]
     act: Text<'a>,
     /// For messages.
@@ -72,6 +72,9 @@ pub(super) struct EntryPayload<'a> {
     /// The step of a trace, for sampled requests. Earlier versions have none.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     trace: Option<Text<'a>>,
+    /// Missing when the topic was removed.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    topic: Option<Text<'a>>,
 }
 
 /// An event of the application that is not stored.
@@ -141,6 +144,12 @@ impl<'a> EntryPayload<'a> {
         traceparent: Option<&'a str>,
     ) -> Result<Self, Malformed> {
         let domain::Entry { place, position, id, author, author_name, at, act } = entry;
+        let topic = match act {
+            domain::Act::Topic(topic) => topic.as_ref().map(|it| it.as_raw().into()),
+            domain::Act::Said { .. } | domain::Act::Edited { .. } | domain::Act::Deleted { .. } => {
+                None
+            }
+        };
         let (act, kind, of, body, edited_at) = match act {
             domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
                 ("said", Some(kind), None, Some(body), *edited_at)
@@ -150,7 +159,9 @@ impl<'a> EntryPayload<'a> {
             }
             domain::Act::Edited { of, body } => ("edited", None, Some(*of), body.as_ref(), None),
             domain::Act::Deleted { of } => ("deleted", None, Some(*of), None, None),
+            domain::Act::Topic(_) => ("topic", None, None, None, None),
         };
+
         let Position { seq, messages } = *position;
         Ok(Self {
             place: PlacePayload::of(place),
@@ -167,6 +178,7 @@ impl<'a> EntryPayload<'a> {
             body: body.map(BodyPayload::of).transpose()?,
             edited_at_ms: edited_at.map(to_ms).transpose()?,
             trace: traceparent.map(Into::into),
+            topic,
         })
     }
 
@@ -186,6 +198,7 @@ impl<'a> EntryPayload<'a> {
             body,
             edited_at_ms,
             trace,
+            topic,
         } = self;
         let body = body.map(BodyPayload::parse).transpose()?;
         let of = || seq_of(of.ok_or(Malformed::Form)?);
@@ -199,6 +212,10 @@ impl<'a> EntryPayload<'a> {
             }
             "edited" => domain::Act::Edited { of: of()?, body },
             "deleted" => domain::Act::Deleted { of: of()? },
+            "topic" => {
+                let topic = RoomTopic::parse(&topic.unwrap_or_default());
+                domain::Act::Topic(topic.ok().ok_or(Malformed::Value("topic"))?)
+            }
             _ => return Err(DecodeError::Unknown),
         };
         let entry = domain::Entry {

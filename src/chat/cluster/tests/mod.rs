@@ -278,7 +278,7 @@ impl Fixture {
     async fn assert_unread(store: &MemoryStore, client: &mut TestClient) {
         let name = UserName::from_raw(&format!("user{}", client.user));
         for membership in memberships(store, name.as_raw()).await {
-            let Membership { place, member, log, deleted } = membership;
+            let Membership { place, member, log, topic: _, deleted } = membership;
             let of = Some(place.conversation.view_for(&name));
             let reply = ask(&mut client.session, Request::Read { of, seq: Seq::ZERO }).await;
             let Ok(Answer::Read { seq, unread }) = reply else { panic!("{reply:?}") };

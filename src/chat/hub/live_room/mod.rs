@@ -5,6 +5,7 @@ mod names;
 mod state;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod types;
 
 use std::{sync::Arc, time::Duration};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem, sync::Arc};
 
 use super::{
     AttachedConnection, FullOutboxes, ReplayCursor, ReplayMode, ReplayStatus, RunDelivery,
-    contiguous_run,
+    contiguous_run, topic::LatestTopic,
 };
 use crate::{
     chat::{
@@ -26,6 +26,7 @@ pub(super) struct LiveRoomState {
     pub(super) roster: Roster,
     pub(super) names: RoomNames,
     pub(super) ring: Ring,
+    pub(super) topic: LatestTopic,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
     metrics: Arc<dyn Metrics>,
 }
@@ -44,8 +45,9 @@ enum DeliveryMode {
 impl LiveRoomState {
     pub(super) fn new(log: Log, metrics: Arc<dyn Metrics>) -> Self {
         let (roster, ring, attached) = (Roster::default(), Ring::default(), HashMap::new());
-        let names = RoomNames::default();
-        Self { log: DeliveredLog::new(log, log.head), roster, names, ring, attached, metrics }
+        let (names, topic) = (RoomNames::default(), LatestTopic::default());
+        let log = DeliveredLog::new(log, log.head);
+        Self { log, roster, names, ring, topic, attached, metrics }
     }
 
     pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
@@ -54,6 +56,7 @@ impl LiveRoomState {
             if let Some(entry) = post.delivery.entry() {
                 self.log.record(entry);
                 self.learn_author(entry);
+                self.topic.record(entry);
             }
             self.ring.push(post, limits);
         }

@@ -71,9 +71,9 @@ impl OnlineUser {
         };
         self.newest = read.len() as u64;
         let cached = |(number, membership): (u64, Membership)| {
-            let Membership { place, member, log, deleted } = membership;
+            let Membership { place, member, log, topic, deleted } = membership;
             let deleted = DeletedCount { count: deleted, up_to: log.head.seq };
-            let log_source = LogSource::of(live_rooms, &place, log, log.head);
+            let log_source = LogSource::of(live_rooms, &place, (log, topic), log.head);
             let recency = self.newest - number;
             (place.conversation, CachedMembership { member, deleted, log_source, recency })
         };
@@ -88,7 +88,7 @@ impl OnlineUser {
         changed: &ChangeResult,
         cause: &Cause,
     ) -> ChangeEffects {
-        let mut changed = *changed;
+        let mut changed = changed.clone();
         let log = changed.log;
         let is_room = place.conversation.room().is_some();
         // A direct conversation that began since does not count as delivered up to the change.
@@ -114,15 +114,16 @@ impl OnlineUser {
                 cached.as_ref().map_or((stored, counted), |it| it.reconcile(stored, counted));
             (changed.after, changed.deleted) = (Some(member), deleted.count);
             let recency = cached.as_ref().map_or(self.newest, |it| it.recency);
-            let log_source = match cached.map(|it| it.log_source) {
-                // The store may be ahead of what was delivered here.
-                Some(LogSource::Local(mut here)) => {
+            let log_source =
+                if let Some(LogSource::Local(mut here)) = cached.map(|it| it.log_source) {
+                    // The store may be ahead of what was delivered here.
                     here.set_member_count(log.members);
                     here.trim(&log.retained());
                     LogSource::Local(here)
-                }
-                _ => LogSource::of(live_rooms, place, log, head.unwrap_or(log.head)),
-            };
+                } else {
+                    let stored = (log, changed.topic.take());
+                    LogSource::of(live_rooms, place, stored, head.unwrap_or(log.head))
+                };
             let cached = CachedMembership { member, deleted, log_source, recency };
             memberships.insert(place.conversation.clone(), cached);
         } else {
@@ -167,7 +168,8 @@ impl OnlineUser {
         for (conversation, member, log) in over {
             let place = Place { space: space.clone(), conversation };
             let before = Some(member);
-            let changed = ChangeResult { before, after: None, log, deleted: 0, refused: None };
+            let (after, topic, deleted, refused) = (None, None, 0, None);
+            let changed = ChangeResult { before, after, log, topic, deleted, refused };
             let cause = stale.cause(&place);
             effects.merge(self.apply_change(live_rooms, (&place, user), &changed, &cause));
         }
@@ -189,7 +191,7 @@ impl OnlineUser {
         membership: Membership,
         stale: &StaleMemberships,
     ) -> ChangeEffects {
-        let Membership { place, member, log, deleted } = membership;
+        let Membership { place, member, log, topic, deleted } = membership;
         let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
         let before = memberships.get(&place.conversation).map(|it| it.member);
         let is_room = place.conversation.room().is_some();
@@ -211,7 +213,8 @@ impl OnlineUser {
             return ChangeEffects::default();
         }
         live_rooms.set_member_count(&place, log.members);
-        let changed = ChangeResult { before, after: Some(member), log, deleted, refused: None };
+        let (after, refused) = (Some(member), None);
+        let changed = ChangeResult { before, after, log, topic, deleted, refused };
         self.apply_change(live_rooms, (&place, user), &changed, &stale.cause(&place))
     }
 

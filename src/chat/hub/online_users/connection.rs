@@ -124,7 +124,8 @@ impl UserConnection {
     /// The state of a room for a member, if the token opens the room.
     pub(super) fn state(&self, room: &RoomName, cached: &CachedMembership) -> Option<RoomState> {
         let role = self.scope.role(room, cached.member.role)?;
-        Some(RoomState { room: room.clone(), role, tally: cached.tally() })
+        let (room, topic) = (room.clone(), cached.topic());
+        Some(RoomState { room, role, topic, tally: cached.tally() })
     }
 
     /// Whether the token opens a conversation. Direct conversations and the inbox are always open.
@@ -140,7 +141,7 @@ impl UserConnection {
         changed: &ChangeResult,
         cause: &Cause,
     ) -> Option<Event> {
-        let ChangeResult { before, after, log, deleted, refused: _ } = changed;
+        let ChangeResult { before, after, log, topic: _, deleted, refused: _ } = changed;
         let room = place.conversation.room()?;
         let visible = |member: &Member| (member.role, member.muted);
         if before.as_ref().map(visible) == after.as_ref().map(visible) {
@@ -148,7 +149,10 @@ impl UserConnection {
         }
         let state = after.as_ref().and_then(|member| {
             let role = self.scope.role(room, member.role)?;
-            Some(RoomState { room: room.clone(), role, tally: Tally::of(member, log, *deleted) })
+            // The connection is in the room by now.
+            let topic = self.rooms.get(room).and_then(|live_room| live_room.topic());
+            let tally = Tally::of(member, log, *deleted);
+            Some(RoomState { room: room.clone(), role, topic, tally })
         });
         Some(Event::Membership { room: room.clone(), state, by: cause.by.clone() })
     }

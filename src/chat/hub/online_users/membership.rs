@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, NamedUser, Place,
-        Position, Role, RoomName, Seq,
+        Position, Role, RoomName, RoomTopic, Seq,
     },
 };
 
@@ -64,10 +64,19 @@ pub(super) enum LogSource {
 
 impl LogSource {
     /// The live room at a place, made if there is none, all whose entries count as delivered; or the log
-    /// itself, delivered up to `head`.
-    pub(super) fn of(rooms: &LiveRooms, place: &Place, log: Log, head: Position) -> Self {
+    /// itself, delivered up to `head`. The store has this log and topic.
+    pub(super) fn of(
+        rooms: &LiveRooms,
+        place: &Place,
+        (log, topic): (Log, Option<RoomTopic>),
+        head: Position,
+    ) -> Self {
         match place.conversation {
-            Conversation::Room(_) => Self::LiveRoom(rooms.get_or_create(place, log)),
+            Conversation::Room(_) => {
+                let live_room = rooms.get_or_create(place, log);
+                live_room.learn_topic(topic, log.head.seq);
+                Self::LiveRoom(live_room)
+            }
             Conversation::Direct(..) | Conversation::Inbox(_) => {
                 Self::Local(DeliveredLog::new(log, head))
             }
@@ -80,6 +89,14 @@ impl CachedMembership {
     pub(super) fn room_place(&self) -> Option<Place> {
         match &self.log_source {
             LogSource::LiveRoom(live_room) => Some(live_room.place().clone()),
+            LogSource::Local(_) => None,
+        }
+    }
+
+    /// The topic of a room.
+    pub(super) fn topic(&self) -> Option<RoomTopic> {
+        match &self.log_source {
+            LogSource::LiveRoom(live_room) => live_room.topic(),
             LogSource::Local(_) => None,
         }
     }

@@ -46,7 +46,8 @@ static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1000);
 fn lobby() -> Membership {
     let place = Place::room(&Space::root(), &RoomName::lobby());
     let member = Member::new(Role::Member, Position::ZERO);
-    Membership { place, member, log: Log { members: 1, ..Log::default() }, deleted: 0 }
+    let log = Log { members: 1, ..Log::default() };
+    Membership { place, member, log, topic: None, deleted: 0 }
 }
 
 /// A scope that opens all rooms.
@@ -117,7 +118,8 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
     let (place, user) = (lobby().place, user(name));
     let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
     let log = Log { head: Position::from_raw(9, 9), members: 2, ..Log::default() };
-    let changed = ChangeResult { before, after, log, deleted: 0, refused: None };
+    let (topic, deleted, refused) = (None, 0, None);
+    let changed = ChangeResult { before, after, log, topic, deleted, refused };
     hub.apply_change(&change, &changed, cause);
 }
 

@@ -59,7 +59,7 @@ impl TestLog {
     fn membership(&self, read: u64, deleted: u64) -> Membership {
         let member = Member::new(Role::Member, Position::from_raw(read, read));
         let log = Log { head: self.head, members: 1, deleted, ..Log::default() };
-        Membership { place: self.place.clone(), member, log, deleted }
+        Membership { place: self.place.clone(), member, log, topic: None, deleted }
     }
 }
 
@@ -145,7 +145,14 @@ async fn a_moved_read_position_takes_the_count_of_the_store() {
             let Membership { place, member, log, .. } = log.membership(read, 2);
             let change =
                 Change { place, user: user("bob"), what: MemberChange::Leave, rooms_max: None };
-            let changed = ChangeResult { before, after: Some(member), log, deleted, refused: None };
+            let changed = ChangeResult {
+                before,
+                after: Some(member),
+                log,
+                topic: None,
+                deleted,
+                refused: None,
+            };
             hub.apply_change(&change, &changed, &Cause::default());
             member
         };

@@ -193,6 +193,7 @@ fn welcome(rooms: &[&str], directs: &[(&str, u64)], inbox: u64) -> Welcome {
     let room = |room: &&str| crate::chat::event::RoomState {
         room: RoomName::parse(room).unwrap(),
         role: Role::Member,
+        topic: None,
         tally: tally(99),
     };
     let direct = |(user, head): &(&str, u64)| (UserName::from_raw(user), tally(*head));

@@ -320,11 +320,8 @@ impl JournalWriter {
             let mut reply = reply.complete(outcome, permit);
             if matches!(outcome, Outcome::NotPermitted(_)) {
                 // The hub's cached membership is stale.
-                self.cluster.mark_stale(
-                    &draft.place.space,
-                    &draft.author,
-                    StaleMemberships::default(),
-                );
+                let (space, user) = (&draft.place.space, &draft.author);
+                self.cluster.mark_stale(space, user, StaleMemberships::default());
             }
             if let Outcome::Stored(position) = outcome {
                 let trace = reply.span.as_mut().map(|span| spans::begin_publication(span, &draft));
@@ -395,6 +392,7 @@ fn entry_of(draft: Draft, position: Position) -> Entry {
         }
         DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
         DraftAct::Delete { of } => Act::Deleted { of },
+        DraftAct::Topic(topic) => Act::Topic(topic),
     };
     Entry { place, position, id, author, author_name, at, act }
 }

@@ -29,10 +29,10 @@ pub(super) fn add<'a>(
     read: impl Iterator<Item = (&'a Change, &'a ChangeResult)>,
 ) {
     for (change, result) in read {
-        let ChangeResult { before: _, after, log, deleted, refused: _ } = *result;
+        let ChangeResult { before: _, after, log, topic, deleted, refused: _ } = result.clone();
         let Some(member) = after else { continue };
         if list.iter().all(|it| it.place != change.place) {
-            list.push(Membership { place: change.place.clone(), member, log, deleted });
+            list.push(Membership { place: change.place.clone(), member, log, topic, deleted });
         }
     }
 }

@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 use crate::{
     chat::ports::{
         Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, MemberRow,
-        OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits,
-        Trimmed,
+        OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Recording, RoomRow, Store,
+        TrimLimits, Trimmed,
     },
     domain::{
-        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, UserName,
+        DeviceId, DisplayNames, Epoch, Log, Member, NameKey, Place, RoomName, RoomTopic, Seq,
+        Space, UserName,
     },
     store::MemoryStore,
 };
@@ -133,9 +134,14 @@ impl Store for CountingStore {
         space: &Space,
         after: Option<&RoomName>,
         count_max: usize,
-    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+    ) -> Result<Vec<RoomRow>, Fault> {
         count(&self.others);
         self.store.rooms(space, after, count_max).await
+    }
+
+    async fn topic(&self, place: &Place) -> Result<Option<RoomTopic>, Fault> {
+        count(&self.others);
+        self.store.topic(place).await
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {

@@ -129,7 +129,8 @@ async fn post<S: Store + WebhookOutbox>(store: &S, rooms: &[&str]) -> Vec<Outbox
 
 async fn a_commit_records_what_it_changes<S: Store + WebhookOutbox>(store: &S) {
     let recording = Some(recording(&WebhookEventKind::ALL));
-    let drafts = vec![draft("lobby", "a", "1"), draft("lobby", "b", "1")];
+    let (first, second) = (draft("lobby", "a", "1"), draft("lobby", "b", "1"));
+    let drafts = vec![first, second, topic("lobby", "Plans"), topic("lobby", "Plans")];
     let changes = vec![change("lobby", "ann", JOIN)];
     let batch = Batch { changes, drafts, recording: recording.clone(), ..Batch::default() };
     store.commit(batch.into()).await.unwrap();
@@ -149,6 +150,7 @@ async fn a_commit_records_what_it_changes<S: Store + WebhookOutbox>(store: &S) {
         "member.joined",
         "message.stored",
         "message.stored",
+        "room.topic",
         "message.edited",
         "message.deleted",
         "message.stored",
@@ -156,11 +158,18 @@ async fn a_commit_records_what_it_changes<S: Store + WebhookOutbox>(store: &S) {
     ];
     assert_eq!(types(&events), expected, "nothing of repetitions");
     assert!(ids(&events).is_sorted());
-    let WebhookEvent::Message(message) = &events[3].new.event else { panic!("{events:?}") };
-    assert_eq!((message.seq, message.act), (seq(3), StoredAct::Edited(seq(2))));
+    let WebhookEvent::Message(message) = &events[4].new.event else { panic!("{events:?}") };
+    assert_eq!((message.seq, message.act), (seq(4), StoredAct::Edited(seq(2))));
     assert_eq!(message.author, user("author"));
     assert_eq!(events[0].new.at, time(7));
-    let WebhookEvent::MemberLeft { by, .. } = &events[6].new.event else { panic!("{events:?}") };
+    let WebhookEvent::RoomTopic { room, user: by, topic } = &events[3].new.event else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (room.as_raw(), by, topic),
+        ("lobby", &user("author"), &RoomTopic::from_raw("Plans"))
+    );
+    let WebhookEvent::MemberLeft { by, .. } = &events[7].new.event else { panic!("{events:?}") };
     assert_eq!(*by, Some(user("boss")));
 }
 
@@ -248,6 +257,8 @@ async fn every_event_round_trips<S: Store + WebhookOutbox>(store: &S) {
         Draft { place: direct("/a b", "ann", "bob"), ..draft("", "b", "1") },
         Draft { place: inbox("ann"), ..draft("", "c", "1") },
         delete("lobby", 1),
+        topic("lobby", "a \"topic\" \\ Ψ"),
+        topic("lobby", ""),
     ];
     let changes = vec![change("lobby", "ann", JOIN)];
     let batch = Batch { changes, drafts, recording, ..Batch::default() };

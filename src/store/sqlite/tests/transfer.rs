@@ -125,7 +125,7 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_stored()
             change("\"webhook_event\":3}}", "\"webhook_event\":4}}"),
             format!("line {last}: the file"),
         ),
-        (change("\"head\":8", "\"head\":7"), "the export has a message without".to_owned()),
+        (change("\"head\":9", "\"head\":8"), "the export has a message without".to_owned()),
         (change("\"members\":2", "\"members\":3"), "the export has a conversation with".to_owned()),
     ];
     for (file, expected) in cases {

@@ -198,6 +198,11 @@ fn an_invitation_may_name_a_role() {
     }
     let invite = parse("invite", r#"{"user":"bob"}"#).unwrap();
     assert!(matches!(invite, Request::Invite { room: None, role: None, .. }));
+    let topic = parse("topic", r#"{"room":"news","topic":" Plans "}"#).unwrap();
+    let Request::Topic { room: Some(_), topic: Some(topic) } = topic else { panic!("{topic:?}") };
+    assert_eq!(topic.as_raw(), "Plans");
+    let removed = parse("topic", r#"{"topic":""}"#).unwrap();
+    assert!(matches!(removed, Request::Topic { room: None, topic: None }));
     let kick = parse("kick", r#"{"user":"bob"}"#).unwrap();
     assert!(matches!(kick, Request::Kick { room: None, .. }));
 }
@@ -285,6 +290,10 @@ fn reads_edits_and_member_changes_of_an_undocumented_form_are_refused() {
         ("invite", r#"{"user":"bob","role":"Owner"}"#, None),
         ("invite", r#"{"user":"bob","role":""}"#, None),
         ("invite", r#"{"user":"bob","role":3}"#, None),
+        ("topic", r#""Plans""#, None),
+        ("topic", r#"{"topic":null}"#, None),
+        ("topic", r#"{"topic":"a\nb"}"#, None),
+        ("topic", r#"{"room":"a\nb","topic":"x"}"#, Some(R::RoomInvalid)),
         ("kick", "{}", None),
         ("kick", r#""bob""#, None),
         ("kick", r#"{"user":"a\nb"}"#, Some(R::NoSuchUser)),

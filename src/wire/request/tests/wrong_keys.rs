@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::{contract, rejection::rejection_object};
 
 /// The keys that each request needs.
-const REQUIRED: [(&str, &[&str]); 21] = [
+const REQUIRED: [(&str, &[&str]); 22] = [
     ("new user", &["name"]),
     ("identify", &["name"]),
     ("send message", &["msg"]),
@@ -21,6 +21,7 @@ const REQUIRED: [(&str, &[&str]); 21] = [
     ("delete message", &["seq"]),
     ("invite", &["user"]),
     ("kick", &["user"]),
+    ("topic", &["topic"]),
     ("notify", &["to", "data"]),
     ("members", &[]),
     ("rooms", &[]),
@@ -29,7 +30,7 @@ const REQUIRED: [(&str, &[&str]); 21] = [
 ];
 
 /// Every key of the protocol, with a value that it may have.
-const KEYS: [(&str, &str); 23] = [
+const KEYS: [(&str, &str); 24] = [
     ("after", "1"),
     ("before", "1"),
     ("data", "1"),
@@ -47,6 +48,7 @@ const KEYS: [(&str, &str); 23] = [
     ("since", "1"),
     ("to", "\"bob\""),
     ("token", "\"t\""),
+    ("topic", "\"Plans\""),
     ("typing", "true"),
     ("user", "\"bob\""),
     ("users", "[\"bob\"]"),

@@ -17,7 +17,7 @@ use crate::{
     domain::{
         self, Body, Channel, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget,
         DeletedCount, DeviceId, DisplayName, DisplayNames, EventName, MessageId, MessageKind,
-        NamedUser, PassingDelivery, Position, Retained, RoomName, Seq, Space, UserName,
+        NamedUser, PassingDelivery, Position, Retained, RoomName, RoomTopic, Seq, Space, UserName,
     },
 };
 
@@ -161,7 +161,7 @@ fn custom_events() -> Vec<Example> {
 }
 
 fn entries() -> Vec<Example> {
-    use domain::Act::{Deleted, Edited, Said};
+    use domain::Act::{Deleted, Edited, Said, Topic};
     let of = Seq::from_raw(3);
     vec![
         (
@@ -193,6 +193,16 @@ fn entries() -> Vec<Example> {
             entry_event(entry(Deleted { of })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"deleted","of":3}"#,
+        ),
+        (
+            entry_event(entry(Topic(RoomTopic::from_raw("a \"topic\"")))),
+            "entry",
+            r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"topic","topic":"a \"topic\""}"#,
+        ),
+        (
+            entry_event(entry(Topic(None))),
+            "entry",
+            r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"topic"}"#,
         ),
     ]
 }
