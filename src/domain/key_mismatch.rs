@@ -1,14 +1,17 @@
-//! The keys of an object that are not those of its documented form.
+//! The keys of an object that are not as its documented form has them.
 
 use std::{borrow::Cow, fmt};
 
-/// What is wrong with the keys of an object: at least one of them is missing or unknown.
+/// What is wrong with the keys of an object: at least one of them is missing, unknown or of another
+/// type. If none is, there is no object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyMismatch {
     /// The keys that the object needs and does not have.
     pub missing: Vec<Cow<'static, str>>,
     /// The keys that the object has and that mean nothing in it.
     pub unknown: Vec<UnknownKey>,
+    /// The keys whose values have another type, with the type that is expected.
+    pub mistyped: Vec<(Cow<'static, str>, &'static str)>,
     /// All keys that mean something in it.
     pub known: Vec<Cow<'static, str>>,
 }
@@ -24,7 +27,10 @@ pub struct UnknownKey {
 
 impl fmt::Display for KeyMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { missing, unknown, known } = self;
+        let Self { missing, unknown, mistyped, known } = self;
+        if missing.is_empty() && unknown.is_empty() && mistyped.is_empty() {
+            return write!(f, "the data is not an object with keys of {}", Keys(known));
+        }
         match &missing[..] {
             [] => (),
             [key] => write!(f, "the key `{key}` is missing")?,
@@ -36,6 +42,10 @@ impl fmt::Display for KeyMismatch {
             if let Some(nearest) = nearest {
                 write!(f, ", the nearest is `{nearest}`")?;
             }
+            separator = "; ";
+        }
+        for (key, expected) in mistyped {
+            write!(f, "{separator}`{key}` must be a {expected}")?;
             separator = "; ";
         }
         let is_clear = unknown.iter().all(|it| it.nearest.is_some());
@@ -73,11 +83,11 @@ mod tests {
         let known = || keys(&["seq", "msg"]);
         for (mismatch, message) in [
             (
-                KeyMismatch { missing: keys(&["msg"]), unknown: Vec::new(), known: known() },
+                KeyMismatch { missing: keys(&["msg"]), known: known(), ..KeyMismatch::default() },
                 "the key `msg` is missing",
             ),
             (
-                KeyMismatch { missing: known(), unknown: Vec::new(), known: known() },
+                KeyMismatch { missing: known(), known: known(), ..KeyMismatch::default() },
                 "the keys `seq`, `msg` are missing",
             ),
             (
@@ -85,16 +95,34 @@ mod tests {
                     missing: keys(&["msg"]),
                     unknown: unknown("message", Some("msg")),
                     known: known(),
+                    ..KeyMismatch::default()
                 },
                 "the key `msg` is missing; there is no key `message`, the nearest is `msg`",
             ),
             (
-                KeyMismatch { missing: Vec::new(), unknown: unknown("a\n", None), known: known() },
+                KeyMismatch {
+                    unknown: unknown("a\n", None),
+                    known: known(),
+                    ..KeyMismatch::default()
+                },
                 "there is no key `a\\n`; there are `seq`, `msg`",
             ),
             (
                 KeyMismatch { unknown: unknown("a", None), ..KeyMismatch::default() },
                 "there is no key `a`; there are none",
+            ),
+            (
+                KeyMismatch {
+                    missing: keys(&["msg"]),
+                    mistyped: vec![("seq".into(), "number")],
+                    known: known(),
+                    ..KeyMismatch::default()
+                },
+                "the key `msg` is missing; `seq` must be a number",
+            ),
+            (
+                KeyMismatch { known: known(), ..KeyMismatch::default() },
+                "the data is not an object with keys of `seq`, `msg`",
             ),
         ] {
             assert_eq!(mismatch.to_string(), message);

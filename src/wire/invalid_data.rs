@@ -26,6 +26,11 @@ impl InvalidData {
         Self { reason: reason.into(), keys: None }
     }
 
+    /// Data whose keys are wrong.
+    fn of_keys(keys: KeyMismatch) -> Self {
+        Self::with_keys(keys.to_string(), Some(keys))
+    }
+
     /// The same for keys.
     pub(super) fn with_keys(reason: impl Into<String>, keys: Option<KeyMismatch>) -> Self {
         Self { reason: reason.into(), keys: keys.map(Box::new) }
@@ -88,8 +93,10 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid
     if !text.trim_start().starts_with('{') {
         return invalid("this is not a JSON object");
     }
-    serde_json::from_str(text)
-        .map_err(|error| InvalidData::with_keys(error.to_string(), keys::of_error(&error)))
+    serde_json::from_str(text).map_err(|error| {
+        let of_other_kind = || InvalidData::new(error.to_string());
+        keys::of_error(&error).map_or_else(of_other_kind, InvalidData::of_keys)
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which keys of refused data are missing or unknown, and which are probably meant.
+//! Which keys of refused data are missing, unknown or of another type, and which are probably meant.
 //!
 //! The parsers refuse keys that they do not know. That costs nothing where all are known; only
 //! refused data is examined here.
@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::contract;
+use super::contract::{self, DescribedKey};
 use crate::domain::{KeyMismatch, UnknownKey};
 
 /// The unknown keys that a refusal names.
@@ -24,14 +24,6 @@ const SIMILARITY_MIN: f64 = 0.8;
 /// Keys that mean the same in different requests.
 const SYNONYMS: [(&str, &str); 2] = [("to", "with"), ("with", "to")];
 
-/// A key of the documented form of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct DescribedKey {
-    name: &'static str,
-    /// Whether the object needs it.
-    required: bool,
-}
-
 /// Only the keys of an object.
 #[derive(Deserialize)]
 #[serde(transparent)]
@@ -40,19 +32,25 @@ struct KeysOnly<'a>(#[serde(borrow)] BTreeMap<Cow<'a, str>, &'a RawValue>);
 /// What is wrong with the keys of a request's data. `None` if something else is wrong.
 pub(super) fn of_request(name: &str, raw: Option<&RawValue>) -> Option<KeyMismatch> {
     let mut described = Vec::new();
-    contract::for_each_request_key(name, |name, required| {
-        described.push(DescribedKey { name, required });
-    })?;
+    contract::for_each_request_key(name, |key| described.push(key))?;
     let text = raw.map(RawValue::get).filter(|text| *text != "null").unwrap_or("{}");
-    let KeysOnly(given) = serde_json::from_str(text).ok()?;
-    let given: BTreeSet<&str> = given.keys().map(|it| &**it).collect();
+    let is_object = text.starts_with('{');
+    let KeysOnly(values) = serde_json::from_str(if is_object { text } else { "{}" }).ok()?;
+    let given: BTreeSet<&str> = values.keys().map(|it| &**it).collect();
     let known: Vec<_> = described.iter().map(|it| it.name).collect();
     let absent: Vec<_> = known.iter().copied().filter(|it| !given.contains(it)).collect();
     let is_required = |it: &&DescribedKey| it.required && !given.contains(it.name);
     let missing = described.iter().filter(is_required).map(|it| it.name.into()).collect();
     let unknown = given.iter().filter(|it| !known.contains(it)).take(UNKNOWN_KEYS_MAX);
     let unknown = unknown.map(|it| unknown_key(it, &absent)).collect();
-    mismatch(KeyMismatch { missing, unknown, known: known.into_iter().map(Into::into).collect() })
+    let mistyped = described.iter().filter_map(|key| {
+        let expected = key.expected_of(values.get(key.name)?.get())?;
+        Some((key.name.into(), expected))
+    });
+    let mistyped = mistyped.collect();
+    let known = known.into_iter().map(Into::into).collect();
+    let found = KeyMismatch { missing, unknown, mistyped, known };
+    if is_object { mismatch(found) } else { Some(found) }
 }
 
 /// The same for data that serde refused. It stops at the first such key, of any object within.
@@ -81,12 +79,13 @@ pub(super) fn of_unknown<'a>(
 ) -> KeyMismatch {
     let unknown = unknown.into_iter().take(UNKNOWN_KEYS_MAX).map(|it| unknown_key(it, known));
     let known = known.iter().map(|it| (*it).into()).collect();
-    KeyMismatch { missing: Vec::new(), unknown: unknown.collect(), known }
+    KeyMismatch { unknown: unknown.collect(), known, ..KeyMismatch::default() }
 }
 
 fn mismatch(found: KeyMismatch) -> Option<KeyMismatch> {
-    let is_mismatch = !found.missing.is_empty() || !found.unknown.is_empty();
-    is_mismatch.then_some(found)
+    let KeyMismatch { missing, unknown, mistyped, known: _ } = &found;
+    let is_right = missing.is_empty() && unknown.is_empty() && mistyped.is_empty();
+    (!is_right).then_some(found)
 }
 
 /// An unknown key, and which of these is meant, if one is near.

@@ -31,7 +31,7 @@ pub(super) struct RejectionData<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// `{missing?, unknown?, nearest?}`: the keys that are wrong.
+/// `{missing?, unknown?, nearest?, expected?}`: the keys that are wrong. `{known}` of no object.
 #[derive(Debug, Serialize)]
 pub(super) struct KeyMismatchData<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -41,6 +41,11 @@ pub(super) struct KeyMismatchData<'a> {
     /// For an unknown key the one that is probably meant.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     nearest: BTreeMap<&'a str, &'a str>,
+    /// For a key with a value of another type the one that it has to have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    expected: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    known: &'a [Cow<'static, str>],
 }
 
 /// `error message`.
@@ -117,12 +122,15 @@ impl<'a> From<&'a InvalidData> for RejectionData<'a> {
 
 impl<'a> From<&'a KeyMismatch> for KeyMismatchData<'a> {
     fn from(mismatch: &'a KeyMismatch) -> Self {
-        let KeyMismatch { missing, unknown, known: _ } = mismatch;
+        let KeyMismatch { missing, unknown, mistyped, known } = mismatch;
+        let is_object = !(missing.is_empty() && unknown.is_empty() && mistyped.is_empty());
         let nearest = |it: &'a UnknownKey| it.nearest.as_deref().map(|nearest| (&*it.key, nearest));
         Self {
             missing,
             unknown: unknown.iter().map(|it| &*it.key).collect(),
             nearest: unknown.iter().filter_map(nearest).collect(),
+            expected: mistyped.iter().map(|(key, expected)| (&**key, *expected)).collect(),
+            known: if is_object { &[] } else { known },
         }
     }
 }

@@ -104,7 +104,7 @@ mod tests {
             ("news", "ann", "role=owner", "{}", "there is no \"role\""),
             ("news", "ann", "", "[]", "not a JSON object"),
             ("news", "ann", "", r#"{"role":"king"}"#, "\"king\" is not a role"),
-            ("news", "ann", "", r#"{"rank":"owner"}"#, "unknown field `rank`"),
+            ("news", "ann", "", r#"{"rank":"owner"}"#, "there is no key `rank`"),
         ] {
             let reason = put_member((room, user), query, body.as_bytes()).unwrap_err().to_string();
             assert!(reason.contains(why), "{reason}");

@@ -365,8 +365,8 @@ mod tests {
         for (list, text, why) in [
             (ApiList::Actions, "", "this is not a JSON object"),
             (ApiList::Actions, "[]", "this is not a JSON object"),
-            (ApiList::Actions, "{}", "missing field `do`"),
-            (ApiList::Messages, r#"{"do":[]}"#, "unknown field `do`"),
+            (ApiList::Actions, "{}", "the key `do` is missing"),
+            (ApiList::Messages, r#"{"do":[]}"#, "there is no key `do`"),
             (ApiList::Messages, r#"{"items":[],"space":"shop"}"#, "\"shop\" is not a space"),
             (ApiList::Messages, r#"{"items":[],"user":""}"#, "a name has"),
             (

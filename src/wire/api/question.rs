@@ -173,7 +173,7 @@ mod tests {
             (users(0), "1 to 1000 names"),
             (users(1001), "1 to 1000 names"),
             (r#"{"users":[""]}"#.to_owned(), "a name has"),
-            (r#"{"user":["a"]}"#.to_owned(), "unknown field `user`"),
+            (r#"{"user":["a"]}"#.to_owned(), "there is no key `user`"),
             (r#"{"users":["a"],"space":"b"}"#.to_owned(), "\"b\" is not a space"),
         ] {
             let reason = presence_request(body.as_bytes()).unwrap_err().to_string();

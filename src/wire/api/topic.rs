@@ -59,11 +59,11 @@ mod tests {
             ("", "", r#"{"topic":"a","user":"ann"}"#, "a room name"),
             ("news", "after=x", r#"{"topic":"a","user":"ann"}"#, "there is no \"after\""),
             ("news", "", "", "not a JSON object"),
-            ("news", "", r#"{"topic":"a"}"#, "missing field `user`"),
-            ("news", "", r#"{"user":"ann"}"#, "missing field `topic`"),
+            ("news", "", r#"{"topic":"a"}"#, "the key `user` is missing"),
+            ("news", "", r#"{"user":"ann"}"#, "the key `topic` is missing"),
             ("news", "", r#"{"topic":"a","user":""}"#, "a name has"),
             ("news", "", r#"{"topic":"a\nb","user":"ann"}"#, "one line"),
-            ("news", "", r#"{"topic":"a","user":"ann","by":"x"}"#, "unknown field `by`"),
+            ("news", "", r#"{"topic":"a","user":"ann","by":"x"}"#, "there is no key `by`"),
         ] {
             let reason = put_topic(room, query, body.as_bytes()).unwrap_err().to_string();
             assert!(reason.contains(why), "{reason}");

@@ -94,6 +94,8 @@ static KEY_MISMATCH: Definition = Definition {
         optional("missing", List(&Type::Text), "Keys that are needed."),
         optional("unknown", List(&Type::Text), "Keys that mean nothing: up to 8."),
         optional("nearest", Map(&Type::Text), "For an unknown key the one that may be meant."),
+        optional("expected", Map(&Type::Text), "The types of values that have another one."),
+        optional("known", List(&Type::Text), "The keys that there are, if this is no object."),
     ]),
     about: "The keys that are wrong.",
 };

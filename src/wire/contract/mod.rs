@@ -25,6 +25,7 @@ pub use self::{
 pub(super) use self::{
     answers::{answer_schema, component_schemas},
     requests::for_each_request_key,
+    types::DescribedKey,
 };
 
 /// A format of the contract.

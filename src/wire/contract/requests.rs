@@ -6,7 +6,7 @@ use super::{
         ROLE, ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, TOPIC, USER, USERS,
     },
     types::{
-        Definition, Member,
+        Definition, DescribedKey, Member,
         Member::{All, AtMostOneOf},
         Type::{self, Either, List, Named, Object},
         field, optional, required,
@@ -39,11 +39,10 @@ impl RequestArgument {
     }
 }
 
-/// Calls `found` with each key of the object that a request takes, and whether it needs it. `None`
-/// if there is no such request.
+/// Calls `found` with each key of the object that a request takes. `None` if there is no such request.
 pub(in crate::wire) fn for_each_request_key(
     name: &str,
-    mut found: impl FnMut(&'static str, bool),
+    mut found: impl FnMut(DescribedKey),
 ) -> Option<()> {
     let row = REQUEST_ROWS.iter().find(|it| it.name == name)?;
     let of = row.data.type_of();

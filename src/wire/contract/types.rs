@@ -91,7 +91,53 @@ pub(super) const fn field(name: &'static str, of: Type, about: &'static str) -> 
     Field { name, of, about }
 }
 
+/// A key of the documented form of an object.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::wire) struct DescribedKey {
+    pub(in crate::wire) name: &'static str,
+    /// Whether the object needs it.
+    pub(in crate::wire) required: bool,
+    of: Type,
+}
+
+impl DescribedKey {
+    /// The name of the type that the value has to have, if this JSON is of another one.
+    pub(in crate::wire) fn expected_of(self, json: &str) -> Option<&'static str> {
+        let is_null = json == "null" && !self.required;
+        self.of.expected_of(json).filter(|_| !is_null)
+    }
+}
+
 impl Type {
+    /// The name of this type, if the JSON is of another one. Of the types that requests have, those
+    /// that are not any JSON.
+    fn expected_of(self, json: &str) -> Option<&'static str> {
+        let (is_right, name) = match self {
+            Self::Text
+            | Self::Literal(_)
+            | Self::OneOfTexts(_)
+            | Self::OpenTexts(_)
+            | Self::Time => (json.starts_with('"'), "text"),
+            Self::Count => (json.parse::<u64>().is_ok(), "whole number"),
+            Self::Boolean | Self::True | Self::False => {
+                (matches!(json, "true" | "false"), "boolean")
+            }
+            Self::List(Self::Text) => {
+                (serde_json::from_str::<Vec<String>>(json).is_ok(), "list of texts")
+            }
+            Self::List(_) => (json.starts_with('['), "list"),
+            Self::Named(definition) => return definition.of.expected_of(json),
+            Self::Any
+            | Self::Null
+            | Self::Bytes
+            | Self::Body
+            | Self::Map(_)
+            | Self::Object(_)
+            | Self::Either(_) => return None,
+        };
+        (!is_right).then_some(name)
+    }
+
     /// Calls `found` with each definition that this type names itself.
     pub(super) fn for_each_named(self, found: &mut impl FnMut(&'static Definition)) {
         match self {
@@ -117,13 +163,15 @@ impl Type {
 }
 
 impl Member {
-    /// Calls `found` with each key and whether it is always there.
-    pub(super) fn for_each_key(&self, found: &mut impl FnMut(&'static str, bool)) {
+    /// Calls `found` with each key.
+    pub(super) fn for_each_key(&self, found: &mut impl FnMut(DescribedKey)) {
+        let key =
+            |field: &Field, required| DescribedKey { name: field.name, required, of: field.of };
         match self {
-            Self::Required(field) => found(field.name, true),
-            Self::Optional(field) => found(field.name, false),
+            Self::Required(field) => found(key(field, true)),
+            Self::Optional(field) => found(key(field, false)),
             Self::OneOf(fields) | Self::AtMostOneOf(fields) => {
-                fields.iter().for_each(|it| found(it.name, false));
+                fields.iter().for_each(|it| found(key(it, false)));
             }
             Self::All(members) => members.iter().for_each(|it| it.for_each_key(found)),
         }

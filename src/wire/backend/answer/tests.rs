@@ -90,7 +90,7 @@ fn other_answers_are_refused_with_the_reason() {
         ("[]".to_owned(), "this is not a JSON object"),
         ("<html>".to_owned(), "this is not a JSON object"),
         ("{".to_owned(), "EOF"),
-        (r#"{"ok":true}"#.to_owned(), "unknown field `ok`"),
+        (r#"{"ok":true}"#.to_owned(), "there is no key `ok`"),
         (r#"{"ack":7}"#.to_owned(), "`ack` is not an array"),
         (deep, "nested too deeply"),
         (r#"{"ack":[{"_placeholder":true,"num":0}]}"#.to_owned(), "`ack`: the attachments"),
@@ -149,11 +149,11 @@ fn a_request_may_be_changed_or_refused() {
     assert!(matches!(kept(refused), Ok(RequestAnswer::Refused(_))));
     assert!(matches!(membership(refused), Ok(RequestAnswer::Refused(_))));
     for (answer, why) in [
-        (message(r#"{"role":"reader"}"#), "unknown field `role`"),
+        (message(r#"{"role":"reader"}"#), "there is no key `role`"),
         (message(r#"{"msg":""}"#), "`msg`: the message is empty"),
-        (kept(r#"{"msg":"x"}"#), "unknown field `msg`"),
+        (kept(r#"{"msg":"x"}"#), "there is no key `msg`"),
         (kept(r#"{"args":{}}"#), "`args`"),
-        (membership(r#"{"msg":"x"}"#), "unknown field `msg`"),
+        (membership(r#"{"msg":"x"}"#), "there is no key `msg`"),
         (membership(r#"{"role":"king"}"#), "\"king\" is not a role"),
     ] {
         let reason = answer.unwrap_err();
@@ -205,11 +205,11 @@ fn other_answers_about_a_connection_are_refused_with_the_reason() {
     let deep = format!(r#"{{"data":{}{}}}"#, "[".repeat(65), "]".repeat(65));
     for (text, why) in [
         ("7", "this is not a JSON object"),
-        (r#"{"user":"ann"}"#, "unknown field `user`"),
-        (r#"{"ack":[]}"#, "unknown field `ack`"),
-        (r#"{"identity":{}}"#, "missing field `user`"),
+        (r#"{"user":"ann"}"#, "there is no key `user`"),
+        (r#"{"ack":[]}"#, "there is no key `ack`"),
+        (r#"{"identity":{}}"#, "the key `user` is missing"),
         (r#"{"identity":{"user":""}}"#, "a name has"),
-        (r#"{"identity":{"user":"a","guest":true}}"#, "unknown field `guest`"),
+        (r#"{"identity":{"user":"a","guest":true}}"#, "there is no key `guest`"),
         (r#"{"identity":{"user":"a","spaces":[]}}"#, "`spaces` is empty"),
         (r#"{"identity":{"user":"a","spaces":["shop"]}}"#, "is not a space or a pattern"),
         (r#"{"identity":{"user":"a","rooms":["a*b"]}}"#, "is not a room or a pattern"),

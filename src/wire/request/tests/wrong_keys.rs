@@ -65,7 +65,7 @@ fn object(keys: &[&str]) -> String {
 
 fn known_keys(event: &str) -> Vec<&'static str> {
     let mut known = Vec::new();
-    contract::for_each_request_key(event, |key, _required| known.push(key)).expect(event);
+    contract::for_each_request_key(event, |key| known.push(key.name)).expect(event);
     known
 }
 
@@ -73,7 +73,7 @@ fn known_keys(event: &str) -> Vec<&'static str> {
 fn every_request_names_the_keys_that_are_missing_and_unknown() {
     assert_eq!(REQUIRED.map(|it| it.0), REQUESTS.each_ref().map(|it| it.name));
     for (event, required) in REQUIRED {
-        let KeyMismatch { missing, unknown, known } = keys(event, r#"{"zz\nz":1}"#);
+        let KeyMismatch { missing, unknown, mistyped: _, known } = keys(event, r#"{"zz\nz":1}"#);
         assert_eq!(missing, *required, "{event}");
         let unknown: Vec<_> = unknown.iter().map(|it| (&*it.key, it.nearest.as_deref())).collect();
         assert_eq!(unknown, [("zz\nz", None)], "{event}");
@@ -162,6 +162,49 @@ fn a_refusal_has_the_keys_as_data() {
             r#"there are `room`, `since`, `epoch`","details":{"unknown":["name"]}}"#
         )
     );
-    let other = refused("join", r#"{"room":7}"#);
+    let typed = refused("join", r#"{"room":7}"#);
+    assert!(typed.ends_with(r#""details":{"expected":{"room":"text"}}}"#), "{typed}");
+    let other = refused("join", r#"{"room":""}"#);
     assert!(!other.contains("details"), "{other}");
+}
+
+#[test]
+fn a_value_of_another_type_is_named_in_every_request() {
+    for (event, required) in REQUIRED {
+        for (key, value) in KEYS {
+            if !known_keys(event).contains(&key) || matches!(key, "msg" | "data") {
+                continue;
+            }
+            let wrong = if value.starts_with('"') { "7" } else { r#""7""# };
+            let others = required.iter().copied().filter(|it| *it != key).collect::<Vec<_>>();
+            let text = object(&others);
+            let separator = if others.is_empty() { "" } else { "," };
+            let text = text.replacen('{', &format!("{{{key:?}:{wrong}{separator}"), 1);
+            let mistyped: Vec<_> = keys(event, &text).mistyped;
+            assert_eq!(mistyped.len(), 1, "{event} {text}");
+            assert_eq!(mistyped[0].0, key, "{event} {text}");
+        }
+    }
+    for (event, data, expected) in [
+        ("members", r#"{"limit":"3"}"#, "whole number"),
+        ("rooms", r#"{"limit":-1}"#, "whole number"),
+        ("presence", r#"{"users":["a",7]}"#, "list of texts"),
+        ("read", r#"{"seq":null}"#, "whole number"),
+    ] {
+        assert_eq!(keys(event, data).mistyped[0].1, expected, "{event} {data}");
+    }
+}
+
+#[test]
+fn data_that_is_no_object_has_the_keys_that_there_are() {
+    for data in [r#""news""#, "7", "[]", "true"] {
+        for event in ["members", "rooms", "history"] {
+            let found = keys(event, data);
+            assert_eq!(found, KeyMismatch { known: found.known.clone(), ..KeyMismatch::default() });
+            assert_eq!(found.known, known_keys(event));
+            let refused = rejection_object(&Rejection::Keys(Box::new(found)));
+            assert!(refused.contains(r#""details":{"known":["#), "{refused}");
+        }
+        assert_eq!(keys("read", data).missing, ["seq"]);
+    }
 }
