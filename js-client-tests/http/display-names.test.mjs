@@ -42,6 +42,41 @@ test("a list has the display names of its users in one object", async (t) => {
   assert.ok(!("names" in body));
 });
 
+test("answers of asks and bans have the display names of their users", async (t) => {
+  const space = unique("/list");
+  const ann = await joinAsUser(t, wsJson, server, "ann", { space, claims: { name: "Ann" } });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { space });
+  const names = { [ann.name]: "Ann" };
+  for (const client of [ann, bob]) client.answerAsks("who", () => [client.name]);
+  const ask = { space, event: "who", timeout_ms: 10_000 };
+  const all = await callApi(server, "ask", { ...ask, to: { space: true } });
+  assert.deepEqual([all.body.answers.length, all.body.names], [2, names]);
+  const one = await callApi(server, "ask", { ...ask, to: { user: bob.name } });
+  assert.deepEqual([one.body.answers.length, "names" in one.body], [1, false]);
+  for (const of of [space, "*"]) {
+    assert.equal((await callApi(server, "bans", { space: of, user: ann.name })).status, 200);
+    const { body } = await askApi(server, `bans?${new URLSearchParams({ space: of })}`);
+    assert.ok(body.bans.some(({ user }) => user === ann.name));
+    assert.deepEqual(body.names, of === "*" ? undefined : names, "names are those of a space");
+  }
+});
+
+test("dead letters have the present display names of their users", async (t) => {
+  const receiver = await WebhookReceiver.start(t);
+  await receiver.kill9();
+  const webhooks = [receiver.webhook("all", { events: ["member.joined"], retry_secs_max: 1 })];
+  const own = await serverForThisTest(t, {
+    settings: { ...settings, webhooks },
+    expectedLog: [/webhook/],
+  });
+  const room = unique("room");
+  const ann = await joinAsUser(t, wsJson, own, "ann", { room, claims: { name: "Ann" } });
+  await waitUntil("a dead letter", async () => {
+    const { body } = await askApi(own, "webhooks/dead");
+    return body.dead.some(({ data }) => data.user === ann.name && data.name === "Ann");
+  });
+});
+
 test("a message of a back end has the present name of its author, also offline", async (t) => {
   const room = unique("room");
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });

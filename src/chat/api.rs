@@ -1,6 +1,6 @@
 //! What back ends ask for on their own, with an API key.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     ActionResult, Answer, AskRequest, Chat,
@@ -11,8 +11,8 @@ use super::{
     room_changes::RoomChange,
 };
 use crate::domain::{
-    ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, KeyRejection, Place,
-    Rejection, RoomName, Seq, Space, Token, UserName,
+    ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, DisplayNames,
+    KeyRejection, Place, Rejection, RoomName, Seq, Space, Token, UserName,
 };
 
 /// A list of actions for the API.
@@ -109,14 +109,20 @@ impl Chat {
         Ok(self.perform(&actor, actions).await)
     }
 
-    /// Asks connections, and returns their answers.
+    /// Asks connections, and returns their answers and the display names of their users. Answers are
+    /// not lost with the store: there are no names then.
     pub async fn ask_for_api(
         &self,
         key: &ApiKey,
         request: AskRequest,
-    ) -> Result<AskOutcome, Rejection> {
-        self.admit_api_request(key, &request.space, [ApiScope::Publish], 1)?;
-        self.ask(request).await
+    ) -> Result<(AskOutcome, DisplayNames), Rejection> {
+        let space = request.space.clone();
+        self.admit_api_request(key, &space, [ApiScope::Publish], 1)?;
+        let outcome = self.ask(request).await?;
+        let users: BTreeSet<_> = outcome.answers.iter().filter_map(|it| it.user.clone()).collect();
+        let users: Vec<_> = users.into_iter().collect();
+        let names = self.display_names(&space, &users).await.unwrap_or_default();
+        Ok((outcome, names))
     }
 
     /// Empties or deletes a room.

@@ -63,15 +63,25 @@ impl Chat {
         self.allow(DenialSubject::User(space, user)).await
     }
 
-    /// A page of bans, as this node knows them.
-    pub fn bans(&self, key: &ApiKey, question: BansQuestion) -> Result<ListPage<Ban>, Rejection> {
+    /// A page of bans, as this node knows them. A display name is that of a space, so the list of the
+    /// bans from all spaces has none.
+    pub async fn bans(
+        &self,
+        key: &ApiKey,
+        question: BansQuestion,
+    ) -> Result<ListPage<Ban>, Rejection> {
         let BansQuestion { space, range: ListRange { after, limit } } = question;
         self.admit_about_bans(key, space.as_ref(), ApiScope::Read)?;
         let part = (after.as_ref(), limit);
         let (bans, more) = self.hub.denials.bans(space.as_ref(), part, self.clock.now());
         let ban =
             |(user, Denial { subject: _, at, until, reason })| Ban { user, at, until, reason };
-        let (items, names) = (bans.into_iter().map(ban).collect(), DisplayNames::new());
+        let items: Vec<_> = bans.into_iter().map(ban).collect();
+        let users: Vec<_> = items.iter().map(|it| it.user.clone()).collect();
+        let names = match &space {
+            Some(space) => self.display_names(space, &users).await?,
+            None => DisplayNames::new(),
+        };
         Ok(ListPage { items, names, total: None, more })
     }
 

@@ -1,13 +1,15 @@
 //! Dead letters of webhooks, for the HTTP API.
 
+use std::collections::BTreeMap;
+
 use super::{
     Chat,
     fault::unavailable,
     ports::{ApiKey, DeadLetters, OutboxEvent},
     request::ListRange,
-    webhooks::{Webhooks, event_id, parse_event_id},
+    webhooks::{Webhooks, event_id, names_by_space, parse_event_id},
 };
-use crate::domain::{ApiScope, Rejection, WebhookName};
+use crate::domain::{ApiScope, DisplayNames, Rejection, Space, WebhookName};
 
 /// The ids of the events are those in requests.
 const BAD_ID: Rejection = Rejection::BadRequest("an id is that of an event: msg_…");
@@ -36,6 +38,8 @@ pub enum ResendRequest {
 pub struct DeadLetterPage {
     /// Each with the id of its event.
     pub letters: Vec<(String, OutboxEvent)>,
+    /// The present display names of the users whom the events name.
+    pub names: BTreeMap<Space, DisplayNames>,
     /// Whether there are more.
     pub more: bool,
 }
@@ -55,9 +59,11 @@ impl Chat {
         let mut letters = letters.map_err(|fault| unavailable(&fault))?;
         let more = letters.len() > limit;
         letters.truncate(limit);
+        let names = names_by_space(&*self.store, letters.iter().map(|it| &it.new)).await;
+        let names = names.map_err(|fault| unavailable(&fault))?;
         let epoch = self.store.epoch();
         let letters = letters.into_iter().map(|letter| (event_id(epoch, &letter), letter));
-        Ok(DeadLetterPage { letters: letters.collect(), more })
+        Ok(DeadLetterPage { letters: letters.collect(), names, more })
     }
 
     /// Has dead letters sent again. Returns how many there are.

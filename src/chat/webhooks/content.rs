@@ -1,13 +1,14 @@
 //! What requests to webhooks contain: entries and names as they are when a request is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::request::{Request, RequestKind};
+use super::{
+    names::add_names,
+    request::{Request, RequestKind},
+};
 use crate::{
     chat::ports::{
         Fault, OutboxEvent, PageLimit, PageRange, RequestForm, SentEvent, Store, WebhookRequest,
     },
-    domain::{DisplayNames, Entry, Epoch, Space, UserName},
+    domain::{DisplayNames, Entry, Epoch},
 };
 
 /// The request as it is sent, with the entries that are still stored.
@@ -27,26 +28,6 @@ pub(super) async fn sent(store: &dyn Store, request: &Request) -> Result<Webhook
         }
     };
     Ok(WebhookRequest { id, form, events })
-}
-
-/// Adds the present display names of the users that the events name, with one query per space.
-async fn add_names(store: &dyn Store, events: &mut [SentEvent]) -> Result<(), Fault> {
-    let mut users: BTreeMap<Space, BTreeSet<UserName>> = BTreeMap::new();
-    for SentEvent { event, .. } in &*events {
-        let (user, by) = event.event.user_and_by();
-        let named = user.into_iter().chain(by).cloned();
-        users.entry(event.space.clone()).or_default().extend(named);
-    }
-    for (space, users) in users.into_iter().filter(|(_, users)| !users.is_empty()) {
-        let users: Vec<_> = users.into_iter().collect();
-        let names = store.display_names(&space, &users).await?;
-        for sent in events.iter_mut().filter(|it| it.event.space == space) {
-            let (user, by) = sent.event.event.user_and_by();
-            let told = user.into_iter().chain(by).filter_map(|it| names.get_key_value(it));
-            sent.names = told.map(|(user, name)| (user.clone(), name.clone())).collect();
-        }
-    }
-    Ok(())
 }
 
 /// The entry that an event is about, if it is still stored.

@@ -7,6 +7,7 @@
 mod backoff;
 mod content;
 mod fault_log;
+mod names;
 mod planner;
 mod recorder;
 mod request;
@@ -18,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
+pub(in crate::chat) use self::names::names_by_space;
 pub(in crate::chat) use self::recorder::PresenceRecorder;
 pub use self::sender::WebhookSender;
 pub(in crate::chat) use self::{

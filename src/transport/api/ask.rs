@@ -45,6 +45,6 @@ async fn ask(
 ) -> Result<JsonText, ApiFailure> {
     let request = api::ask_request(&body, &chat.limits())?;
     let asking = chat.ask_for_api(&key, request);
-    let outcome = traced(&chat, ("POST /api/v1/ask", &headers), asking).await?;
-    Ok(JsonText(api::ask_outcome(&outcome)))
+    let (outcome, names) = traced(&chat, ("POST /api/v1/ask", &headers), asking).await?;
+    Ok(JsonText(api::ask_outcome(&outcome, &names)))
 }

@@ -97,7 +97,7 @@ async fn bans(
     RawQuery(query): RawQuery,
 ) -> Result<JsonText, ApiFailure> {
     let question = api::bans_question(&query.unwrap_or_default())?;
-    Ok(JsonText(api::bans(&chat.bans(&key, question)?)))
+    Ok(JsonText(api::bans(&chat.bans(&key, question).await?)))
 }
 
 async fn revoke(

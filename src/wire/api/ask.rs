@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use super::text;
 use crate::{
     chat::AskRequest,
-    domain::{AskAnswer, AskOutcome, Limits, Space, UserName},
+    domain::{AskAnswer, AskOutcome, DisplayNames, Limits, Space, UserName},
     wire::{
         action::{self, TargetData},
         body::{AttachmentEncoding, BodyData},
+        event::NamesData,
         invalid_data::{InvalidData, object},
         payload,
     },
@@ -43,6 +44,8 @@ pub(super) struct AskData<'a> {
 #[derive(Serialize)]
 struct OutcomeData<'a> {
     answers: Vec<AnswerData<'a>>,
+    #[serde(skip_serializing_if = "NamesData::is_empty")]
+    names: NamesData<'a>,
     missing: usize,
     complete: bool,
 }
@@ -74,12 +77,12 @@ pub fn ask_request(body: &[u8], limits: &Limits) -> Result<AskRequest, InvalidDa
     })
 }
 
-/// The answers, as JSON text.
-pub fn ask_outcome(outcome: &AskOutcome) -> String {
+/// The answers, and the display names of their users, as JSON text.
+pub fn ask_outcome(outcome: &AskOutcome, names: &DisplayNames) -> String {
     let AskOutcome { answers, missing, complete } = outcome;
     let (missing, complete) = (*missing, *complete);
     let answers = answers.iter().map(AnswerData::from).collect();
-    payload::json(&OutcomeData { answers, missing, complete })
+    payload::json(&OutcomeData { answers, names: names.into(), missing, complete })
 }
 
 impl<'a> From<&'a AskAnswer> for AnswerData<'a> {
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
     use crate::{
         chat::ports::EmitTarget,
-        domain::{Body, ConnectionAddress, RoomName},
+        domain::{Body, ConnectionAddress, DisplayName, RoomName},
     };
 
     fn read(text: &str) -> Result<AskRequest, String> {
@@ -126,7 +129,7 @@ mod tests {
     fn other_bodies_are_refused_with_the_reason() {
         for (text, why) in [
             ("[]", "not a JSON object"),
-            (r#"{"event":"who","to":{"space":true}}"#, "missing field `timeout_ms`"),
+            (r#"{"event":"who","to":{"space":true}}"#, "the key `timeout_ms` is missing"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":0}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":30001}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":-1}"#, "from 1 to 30000"),
@@ -164,6 +167,10 @@ mod tests {
             r#"{"answers":[{"connection":"n1.c1","user":"ann","args":[1,{"base64":"AA=="}]},"#,
             r#"{"connection":"n2.c1","args":[]}],"missing":2,"complete":false}"#
         );
-        assert_eq!(ask_outcome(&AskOutcome { answers, missing: 2, complete: false }), golden);
+        let outcome = AskOutcome { answers, missing: 2, complete: false };
+        assert_eq!(ask_outcome(&outcome, &DisplayNames::new()), golden);
+        let names = [(UserName::from_raw("ann"), DisplayName::from_raw("Ann"))].into();
+        let text = ask_outcome(&outcome, &names);
+        assert!(text.contains(r#"],"names":{"ann":"Ann"},"missing":2"#), "{text}");
     }
 }

@@ -153,14 +153,14 @@ mod tests {
         let long = format!(r#"{{"user":"ann","reason":"{}"}}"#, "x".repeat(1025));
         for (body, why) in [
             ("[]", "not a JSON object"),
-            ("{}", "missing field `user`"),
+            ("{}", "the key `user` is missing"),
             (r#"{"user":""}"#, "a name has"),
             (r#"{"user":"ann","space":"x"}"#, "not a space"),
             (r#"{"user":"ann","space":"**"}"#, "not a space"),
             (r#"{"user":"ann","space":""}"#, "not a space"),
             (r#"{"user":"ann","until":"tomorrow"}"#, "`until` is not a time"),
             (r#"{"user":"ann","until":7}"#, "expected a string"),
-            (r#"{"user":"ann","untill":"x"}"#, "unknown field `untill`"),
+            (r#"{"user":"ann","untill":"x"}"#, "there is no key `untill`"),
             (&*long, "a reason has"),
         ] {
             let reason = ban(body.as_bytes()).unwrap_err().to_string();

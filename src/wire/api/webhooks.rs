@@ -1,5 +1,7 @@
 //! Dead letters of webhooks.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     chat::{DeadLetterPage, DeadLetterQuery, ResendRequest, ports::OutboxEvent},
-    domain::WebhookName,
+    domain::{DisplayNames, Space, WebhookName},
     wire::{
         invalid_data::{InvalidData, invalid, object},
         payload::{self, Timestamp},
@@ -90,19 +92,24 @@ pub fn resend_request(body: &[u8]) -> Result<ResendRequest, InvalidData> {
 
 /// A page of dead letters, as JSON text.
 pub fn dead_letters(page: &DeadLetterPage) -> String {
-    let dead = page.letters.iter().map(|(id, letter)| letter_data(id, letter)).collect();
+    let letters = page.letters.iter();
+    let dead = letters.map(|(id, letter)| letter_data(id, letter, &page.names)).collect();
     let next = page.letters.last().filter(|_| page.more).map(|(id, _)| &**id);
     payload::json(&PageData { dead, next })
 }
 
-fn letter_data<'a>(id: &'a str, letter: &'a OutboxEvent) -> LetterData<'a> {
+fn letter_data<'a>(
+    id: &'a str,
+    letter: &'a OutboxEvent,
+    names: &'a BTreeMap<Space, DisplayNames>,
+) -> LetterData<'a> {
     let OutboxEvent { id: _, new, batch: _, attempts, failure, dead_at } = letter;
     LetterData {
         webhook: new.webhook.as_raw(),
         attempts: *attempts,
         failure: failure.as_deref(),
         dead_at: dead_at.map(Timestamp),
-        event: webhook::event(id, new, (None, None)),
+        event: webhook::event(id, new, (None, names.get(&new.space))),
     }
 }
 
@@ -147,7 +154,7 @@ mod tests {
             ("{}", "one of `ids`"),
             (r#"{"ids":[],"webhook":"a"}"#, "one of `ids`"),
             (r#"{"ids":[7]}"#, "invalid type"),
-            (r#"{"id":"a"}"#, "unknown field"),
+            (r#"{"id":"a"}"#, "there is no key `id`"),
             ("[]", "not a JSON object"),
             (&*many, "more than 1000"),
         ] {

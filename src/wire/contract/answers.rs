@@ -75,11 +75,12 @@ const ASKED: Type = Object(&[
         List(&Object(&[CONNECTION, ANONYMOUS_USER, required("args", List(&Type::Any), "")])),
         "Those that came, in the order of their arrival.",
     ),
+    NAMES,
     required("missing", Type::Count, "How many connections were asked and have no answer here."),
     required("complete", Type::Boolean, "Whether all nodes said how many connections they asked."),
 ]);
 const BAN: Type = Object(&[USER, AT, END, optional("reason", Type::Text, "")]);
-const BANS: Type = Object(&[required("bans", List(&BAN), "By name."), NEXT]);
+const BANS: Type = Object(&[required("bans", List(&BAN), "By name."), NAMES, NEXT]);
 const END: Member = optional("until", Type::Time, "Absent when it does not end.");
 const REVOCATION: Type = Either(&[
     Object(&[required("jti", Type::Text, "Of the token."), AT, END]),

@@ -53,7 +53,7 @@ async fn a_ban_ends_by_the_clock() {
         *fixture.clock.0.lock() = NOW + MINUTE;
         let range = ListRange { after: None, limit: 9 };
         let question = BansQuestion { space: Some(Space::root()), range };
-        assert!(chat.bans(&key(), question).unwrap().items.is_empty());
+        assert!(chat.bans(&key(), question).await.unwrap().items.is_empty());
         ask(&mut guest, identify()).await.expect("the guest is free to come");
         assert_eq!(admit(fixture, Some(&token)).await, Ok(()));
         let over = chat.ban(&key(), ban("ann", until)).await.unwrap_err();
