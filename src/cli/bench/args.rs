@@ -41,7 +41,7 @@ pub(super) struct LoadArgs {
     /// How long to measure: a number and s, m or h, at most 1h
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
-    /// Rooms, between which the clients are divided [default: as the work needs]
+    /// Rooms, between which the clients are divided, so at most as many [default: as the work needs]
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=25_000))]
     rooms: Option<u32>,
     /// The space
@@ -92,7 +92,8 @@ impl LoadArgs {
     /// The plan, if this process can do it.
     pub(super) async fn plan(&self, url: &str, work: WorkPlan) -> Result<Plan, RemoteError> {
         let WorkPlan { rooms, size, pace, senders } = work;
-        let rooms = self.rooms.unwrap_or_else(|| rooms(self.clients)).min(self.clients);
+        check_rooms(self.rooms, self.clients).map_err(RemoteError::Argument)?;
+        let rooms = self.rooms.unwrap_or_else(|| rooms(self.clients));
         let connections = u64::from(self.clients) + u64::from(rooms) * u64::from(senders);
         check_files(connections).map_err(RemoteError::Argument)?;
         Ok(Plan {
@@ -122,6 +123,16 @@ impl LoadArgs {
             return Err(named(&"this is no list of tokens"));
         }
         Ok(tokens)
+    }
+}
+
+/// Refuses rooms that would have no client.
+fn check_rooms(rooms: Option<u32>, clients: u32) -> Result<(), String> {
+    match rooms {
+        Some(rooms) if rooms > clients => Err(format!(
+            "--rooms {rooms} are more than --clients {clients}: each room needs a client"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -172,6 +183,13 @@ mod tests {
     fn more_connections_than_open_files_are_refused() {
         assert!(check_files(u64::from(u32::MAX)).unwrap_err().contains("`ulimit -n`"));
         assert_eq!(check_files(1), Ok(()));
+    }
+
+    #[test]
+    fn rooms_without_clients_are_refused() {
+        assert!(check_rooms(Some(5), 2).unwrap_err().contains("--rooms 5"));
+        assert_eq!(check_rooms(Some(2), 2), Ok(()));
+        assert_eq!(check_rooms(None, 1), Ok(()));
     }
 
     #[test]
