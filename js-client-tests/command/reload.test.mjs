@@ -12,6 +12,7 @@ import { firstLines, readLines, startProcess } from "../support/child-process.mj
 import { joinAsGuest } from "../support/fixtures.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
 import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -20,6 +21,20 @@ const expectedLog = [/settings not reloaded/, /settings changed that need a rest
 
 const { sha256 } = apiKey("manager", MANAGE_KEY, []);
 const WITH_KEY = `[[api_keys]]\nname = "manager"\nsha256 = "${sha256}"\nscopes = ["read"]\n`;
+
+/** Settings that take effect at once, each with how the log names it. Those before are taken back. */
+const RELOADABLE = [
+  ['origins = ["https://pages.example"]', "origins"],
+  ['rooms.read_only = ["announcements"]', "rooms"],
+  ['[[events]]\nname = "wave"\nto = "room"', "events"],
+  ["[limits]\nmessages_per_second_max = 100000\nmessages_burst_max = 100000", "messages_burst_max"],
+  ["[limits]\nhistory_messages_max = 9", "history_messages_max"],
+  ["[limits]\nrooms_per_user_max = 9", "rooms_per_user_max"],
+  ["[limits]\noutbox_events_max = 2000", "outbox_events_max"],
+  ["[limits]\ninbox_requests_max = 9", "inbox_requests_max"],
+  ["[limits]\nspaces_per_connection_max = 3", "spaces_per_connection_max"],
+  [`[token]\nkeys = [{ secret = "${SECRET}" }]`, "token\\.keys"],
+];
 
 test("SIGHUP reloads a good file, and a bad one changes nothing", async (t) => {
   const home = await mkdtemp(path.join(tmpdir(), "roomcast-reload-"));
@@ -32,6 +47,11 @@ test("SIGHUP reloads a good file, and a bad one changes nothing", async (t) => {
   assert.equal((await askApi(server, "users")).status, 401);
   await reload(WITH_KEY, /INFO.*settings reloaded.*api_keys/);
   assert.equal((await askApi(server, "users")).status, 200);
+
+  for (const [text, setting] of RELOADABLE) {
+    await reload(`${text}\n${WITH_KEY}`, new RegExp(`INFO.*settings reloaded.*${setting}`));
+    assert.equal((await askApi(server, "users")).status, 200);
+  }
 
   for (const [text, problem] of [
     ["origins = [", /roomcast\.toml/],
