@@ -83,6 +83,41 @@ test("the sockets of systemd are served, and outlive the process", async (t) => 
   }
 });
 
+test("the sockets of systemd are divided by their names, and back ends are not refused", async (t) => {
+  const args = ["serve", "--listen", "systemd", "--data", await folder(t)];
+  const env = { ROOMCAST_STORE: "memory", ROOMCAST_ADMIN_LISTEN: "systemd" };
+  const server = await SocketHolder.open(t, args, env, ["clients", "admin", "more"]);
+  const [clients, admin, more] = [0, 1, 2].map((place) => server.urlOf(place));
+  const status = async (url, path) => (await fetch(`${url}${path}`)).status;
+  for (let start = 0; start < 2; start += 1) {
+    const early = status(admin, "/api/v1/users");
+    server.start();
+    assert.equal(await server.ready(), `listening on ${clients}, ${more}, API on ${admin}`);
+    assert.equal(await early, 401, "it waited for the process");
+    for (const url of [clients, more]) {
+      assert.equal(await status(url, "/api/v1/users"), 404);
+      assert.equal(await status(url, "/socket.io/?EIO=4&transport=polling"), 200);
+    }
+    server.stop();
+    assert.equal(await server.exit(), 0, server.log.join("\n"));
+  }
+});
+
+test("a socket that no setting takes is named in the log, and none is no address", async (t) => {
+  const args = ["serve", "--listen", "systemd", "--data", await folder(t)];
+  const env = { ROOMCAST_STORE: "memory" };
+  const unused = await SocketHolder.open(t, args, env, ["clients", "admin"]);
+  unused.start();
+  assert.equal(await unused.ready(), `listening on ${unused.url}`);
+  assert.match(unused.log.join("\n"), /WARN.*inherited sockets unused/);
+  unused.stop();
+  assert.equal(await unused.exit(), 0);
+  const without = await SocketHolder.open(t, args, { ...env, ROOMCAST_ADMIN_LISTEN: "systemd" });
+  without.start();
+  assert.equal(await without.exit(), 2);
+  assert.match(without.log.join("\n"), /`admin\.listen`: cannot listen on systemd: .*LISTEN_FDS/);
+});
+
 test("without sockets of systemd the server does not start", async (t) => {
   const args = ["serve", "--listen", "systemd", "--data", await folder(t)];
   const child = startProcess(ROOMCAST, args, { stdio: ["ignore", "ignore", "pipe"] });

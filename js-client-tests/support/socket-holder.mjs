@@ -6,17 +6,22 @@ import { ROOMCAST } from "./server.mjs";
 
 /** Starts a program for each line "start", and stops the oldest one for each line "stop". */
 const HOLDER = `
-import json, os, socket, subprocess, sys, threading
-held = socket.create_server(("127.0.0.1", 0), backlog=4096)
-os.dup2(held.fileno(), 3)
-os.set_inheritable(3, True)
+import fcntl, json, os, socket, subprocess, sys, threading
+names = os.environ["LISTEN_FDNAMES"].split(":")
+held = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in names]
+ports = [it.getsockname()[1] for it in held]
+# First to numbers above those that are passed on.
+high = [fcntl.fcntl(it.fileno(), fcntl.F_DUPFD, 64) for it in held]
+for place, number in enumerate(high):
+    os.dup2(number, 3 + place)
+    os.set_inheritable(3 + place, True)
 def tell(**what):
     print(json.dumps(what), flush=True)
 def watch(program):
     ready = program.stdout.readline().strip()
     if ready: tell(ready=ready)
     tell(exit=program.wait())
-tell(port=held.getsockname()[1])
+tell(ports=ports)
 programs = []
 for line in sys.stdin:
     if line.strip() == "start":
@@ -34,13 +39,13 @@ export class SocketHolder {
   log = [];
   #events = new EventQueue();
   #holder;
-  #port;
+  #ports;
 
-  /** Opens a socket for processes with these arguments and this environment. */
-  static async open(t, args, env = {}) {
+  /** Opens a socket for each name, for processes with these arguments and this environment. */
+  static async open(t, args, env = {}, names = ["clients"]) {
     const holder = new SocketHolder();
     holder.#holder = startProcess("python3", ["-c", HOLDER, ROOMCAST, ...args], {
-      env: { LISTEN_FDS: "1", ...env },
+      env: { LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(":"), ...env },
     });
     t.after(() => holder.#close());
     readLines(holder.#holder.stderr, (lines) => holder.log.push(...lines));
@@ -51,16 +56,21 @@ export class SocketHolder {
         }
       }
     });
-    holder.#port = await holder.#events.next("port");
+    holder.#ports = await holder.#events.next("ports");
     return holder;
   }
 
   get port() {
-    return this.#port;
+    return this.#ports[0];
   }
 
   get url() {
-    return `http://127.0.0.1:${this.#port}`;
+    return this.urlOf(0);
+  }
+
+  /** The address of the socket at this place. */
+  urlOf(place) {
+    return `http://127.0.0.1:${this.#ports[place]}`;
   }
 
   /** Starts a process. */

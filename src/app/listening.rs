@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::AppError;
 use crate::{
     auth::KeyTokens,
     chat::{Chat, ports::AdminAccess},
     config::{AdminUiSettings, Config},
-    domain::{AccessLogging, AdminUiAccess, AdminUiMode, ListenAddress},
+    domain::{AccessLogging, AdminUiAccess, AdminUiMode, Limits, ListenAddress},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
     tls::Certificates,
@@ -19,7 +21,7 @@ use crate::{
         client_address::TrustedProxies,
         http::{AdminGateway, Gateway},
         lanes::Lanes,
-        listener::{BoundAddress, Listener},
+        listener::{BindError, BoundAddress, InheritedSockets, ListenPurpose, Listener},
         origin::Origins,
         socketio::{Namespaces, SocketIoTransport, admin::AdminUi},
         websocket::WebSocketTransport,
@@ -33,8 +35,8 @@ pub(super) struct Listening {
     pub(super) addresses: Vec<BoundAddress>,
     /// That of back ends, if they have their own.
     pub(super) admin_address: Option<BoundAddress>,
-    /// Where the sockets of clients outlive this process.
-    pub(super) pause: Option<AcceptPause>,
+    /// Those of all listeners whose sockets outlive this process, if those of clients do.
+    pub(super) pauses: Vec<AcceptPause>,
 }
 
 /// Starts to listen.
@@ -45,22 +47,18 @@ pub(super) fn listen(
     (metrics, admin_ui): (MetricsSource, Option<Arc<AdminUi>>),
     certificates: Option<&Arc<Certificates>>,
 ) -> Result<Listening, AppError> {
-    let bind = |key, addresses: &[ListenAddress]| {
-        let listener = Listener::bind(addresses, config.unix_socket_mode, &chat.limits());
-        listener.map_err(|error| AppError::Setting { key, reason: error.to_string() })
-    };
     let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);
-    let listener = bind("listen", &config.listen)?;
+    let (listener, admin) = bind(config, &chat.limits())?;
     let listener = listener.with_proxies(proxies.clone(), config.proxy_protocol);
     let listener = match certificates {
         Some(certificates) => listener.with_tls(certificates.server_config()),
         None => listener,
     };
-    let admin = config.admin.listen.as_slice();
-    let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
     let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());
-    let (addresses, pause) = (listener.addresses(), listener.pause());
-    let listening = Listening { addresses, admin_address, pause };
+    let of_admin = admin.as_ref().and_then(Listener::pause);
+    let pauses = listener.pause().map(|it| [it].into_iter().chain(of_admin).collect());
+    let (addresses, pauses) = (listener.addresses(), pauses.unwrap_or_default());
+    let listening = Listening { addresses, admin_address, pauses };
     let access_log = match config.access_log {
         AccessLogging::On => AccessLog::of_node(chat.node().as_raw()),
         AccessLogging::Off => AccessLog::off(),
@@ -85,6 +83,34 @@ pub(super) fn listen(
         client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
     }
     Ok(listening)
+}
+
+/// Opens the sockets of clients and of back ends.
+fn bind(config: &Config, limits: &Limits) -> Result<(Listener, Option<Listener>), AppError> {
+    let failed = |key| move |error: BindError| AppError::Setting { key, reason: error.to_string() };
+    let (listen, admin, mode) =
+        (&config.listen, config.admin.listen.as_slice(), config.unix_socket_mode);
+    let is_inherited = |it: &ListenAddress| *it == ListenAddress::Inherited;
+    let mut inherited = if listen.iter().chain(admin).any(is_inherited) {
+        InheritedSockets::take().map_err(|error| AppError::Setting {
+            key: "listen",
+            reason: format!("the sockets of systemd (LISTEN_FDS): {error}"),
+        })?
+    } else {
+        InheritedSockets::default()
+    };
+    let of_clients = (&mut inherited, ListenPurpose::Clients);
+    let listener =
+        Listener::bind_with(of_clients, listen, mode, limits).map_err(failed("listen"))?;
+    let of_admin = (&mut inherited, ListenPurpose::Admin);
+    let admin = (!admin.is_empty()).then(|| Listener::bind_with(of_admin, admin, mode, limits));
+    let admin = admin.transpose().map_err(failed("admin.listen"))?;
+    if inherited.has_left() {
+        warn!(
+            "inherited sockets unused: those named `admin` are for admin.listen, others for listen"
+        );
+    }
+    Ok((listener, admin))
 }
 
 /// Writes the metrics of a chat. Dropped with the routes.

@@ -19,6 +19,7 @@ mod webhooks;
 
 use std::{fs, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::{
@@ -270,9 +271,9 @@ impl Server {
     pub async fn stop(self) -> Result<(), AppError> {
         let ended_early = self.service_tasks.is_draining();
         let part = self.drain_timeout / 8;
-        let left_within = match &self.listening.pause {
-            Some(pause) => self.hand_over(pause, part).await,
-            None => self.send_away(part).await,
+        let left_within = match &self.listening.pauses[..] {
+            [] => self.send_away(part).await,
+            pauses => self.hand_over(pauses, part).await,
         };
         let client_tasks = self.client_tasks.finish(left_within).await;
         self.finish.cancel();
@@ -310,14 +311,14 @@ impl Server {
 
     /// Leaves new sockets to the process that accepts on the same ones. They wait for it, so all
     /// clients are closed at once. Returns how long what is left may take.
-    async fn hand_over(&self, pause: &AcceptPause, part: Duration) -> Duration {
-        pause.begin();
+    async fn hand_over(&self, pauses: &[AcceptPause], part: Duration) -> Duration {
+        pauses.iter().for_each(AcceptPause::begin);
         self.chat.drain();
         let emptied = async {
             let (closes_within, returns_within) = (Duration::ZERO, self.drain_timeout);
             self.chat.close_connections(DrainPace { closes_within, returns_within }).await;
             // A browser may hold sockets in reserve, on which it sends nothing.
-            timeout(part, pause.answered()).await.ok();
+            timeout(part, join_all(pauses.iter().map(AcceptPause::answered))).await.ok();
             self.chat.drained().await;
         };
         timeout(part * 5, emptied).await.ok();

@@ -55,7 +55,13 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
         found.push(("token.audience", "one of these is empty".to_owned()));
     }
     let is_taken = |admin: &ListenAddress| {
-        admin.tcp().is_none_or(|it| it.port() != 0) && config.listen.contains(admin)
+        let may_repeat = match admin {
+            ListenAddress::Tcp(it) => it.port() == 0,
+            ListenAddress::Unix(_) => false,
+            // Their names divide them.
+            ListenAddress::Inherited => true,
+        };
+        !may_repeat && config.listen.contains(admin)
     };
     if config.admin.listen.as_ref().is_some_and(is_taken) {
         found.push(("admin.listen", "this is the address of clients, `listen`".to_owned()));

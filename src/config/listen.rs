@@ -54,9 +54,6 @@ pub(super) fn read_admin<'de, D: Deserializer<'de>>(
     let text = String::deserialize(input)?;
     match parse(&text) {
         _ if text.is_empty() => Ok(None),
-        Ok(ListenAddress::Inherited) => {
-            Err(D::Error::custom("the sockets of systemd are for `listen` alone"))
-        }
         Ok(address) => Ok(Some(address)),
         Err(reason) => Err(D::Error::custom(reason)),
     }
@@ -158,7 +155,6 @@ mod tests {
                 "listen = ['127.0.0.1:1', 'unix:/a']\nadmin.listen = 'unix:/a'",
                 "the address of clients",
             ),
-            ("admin.listen = 'systemd'", "for `listen` alone"),
             ("admin.listen = ['127.0.0.1:1']", "this must be a text"),
         ] {
             let reason = Config::from_toml(text).unwrap_err().to_string();

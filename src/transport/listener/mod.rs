@@ -7,6 +7,7 @@
 //! loop.
 
 mod address;
+mod inherited;
 mod preamble;
 mod proxy_header;
 mod serving;
@@ -35,6 +36,7 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tracing::{debug, warn};
 
 pub use self::address::{BindError, BoundAddress};
+pub use self::inherited::{InheritedSockets, ListenPurpose};
 use self::{preamble::Preamble, serving::ConnectionSettings, socket::ListenSocket};
 use super::{
     accept_pause::AcceptPause,
@@ -107,10 +109,24 @@ impl Listener {
         unix_mode: u32,
         limits: &Limits,
     ) -> Result<Self, BindError> {
+        let mut none = InheritedSockets::default();
+        Self::bind_with((&mut none, ListenPurpose::Clients), addresses, unix_mode, limits)
+    }
+
+    /// The same, where one of `addresses` may be the sockets that this process inherits for a purpose.
+    pub fn bind_with(
+        (inherited, purpose): (&mut InheritedSockets, ListenPurpose),
+        addresses: &[ListenAddress],
+        unix_mode: u32,
+        limits: &Limits,
+    ) -> Result<Self, BindError> {
         let mut sockets = Vec::new();
         for address in addresses {
             let failed = |source| BindError { address: address.clone(), source };
-            for socket in ListenSocket::open(address, addresses, unix_mode).map_err(failed)? {
+            let is_inherited = *address == ListenAddress::Inherited;
+            let handed_in = is_inherited.then(|| inherited.of_listener(purpose));
+            let opened = ListenSocket::open(address, addresses, (unix_mode, handed_in));
+            for socket in opened.map_err(failed)? {
                 let address = socket.address().map_err(failed)?;
                 sockets.push((socket, BoundAddress { address, is_tls: false }));
             }

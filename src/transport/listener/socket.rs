@@ -8,7 +8,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tracing::debug;
@@ -36,12 +35,14 @@ impl ListenSocket {
     pub(super) fn open(
         address: &ListenAddress,
         all: &[ListenAddress],
-        mode: u32,
+        (mode, inherited): (u32, Option<Vec<Self>>),
     ) -> io::Result<Vec<Self>> {
         match address {
             ListenAddress::Tcp(address) => Ok(vec![Self::tcp(*address, all)?]),
             ListenAddress::Unix(path) => Ok(vec![Self::unix(path, mode)?]),
-            ListenAddress::Inherited => inherited(ListenFd::from_env()),
+            ListenAddress::Inherited => {
+                inherited.filter(|it| !it.is_empty()).ok_or_else(none_inherited)
+            }
         }
     }
 
@@ -108,25 +109,9 @@ impl ListenSocket {
     }
 }
 
-/// The sockets that the supervisor has opened for this process.
-fn inherited(mut passed: ListenFd) -> io::Result<Vec<ListenSocket>> {
-    let mut sockets = Vec::new();
-    for place in 0..passed.len() {
-        if let Ok(Some(socket)) = passed.take_tcp_listener(place) {
-            socket.set_nonblocking(true)?;
-            sockets.push(ListenSocket::Tcp(TcpListener::from_std(socket)?));
-        } else if let Some(socket) = passed.take_unix_listener(place)? {
-            socket.set_nonblocking(true)?;
-            sockets.push(ListenSocket::Unix(UnixListener::from_std(socket)?, None));
-        }
-    }
-    if sockets.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "this process was given no sockets (LISTEN_FDS): start it by a socket unit",
-        ));
-    }
-    Ok(sockets)
+fn none_inherited() -> io::Error {
+    let what = "this process was given no sockets (LISTEN_FDS) for it: start it by a socket unit";
+    io::Error::new(io::ErrorKind::NotFound, what)
 }
 
 /// Checks that no process listens at `path`, and that nothing but a socket would be replaced.
@@ -192,7 +177,7 @@ mod tests {
     const MODE: u32 = 0o640;
 
     fn open(path: &Path) -> io::Result<Vec<ListenSocket>> {
-        ListenSocket::open(&ListenAddress::Unix(path.to_owned()), &[], MODE)
+        ListenSocket::open(&ListenAddress::Unix(path.to_owned()), &[], (MODE, None))
     }
 
     #[tokio::test]
@@ -235,19 +220,24 @@ mod tests {
     #[tokio::test]
     async fn every_address_of_both_families_is_served_once() {
         let any_v6 = ListenAddress::Tcp("[::]:0".parse().unwrap());
-        let both = ListenSocket::open(&any_v6, std::slice::from_ref(&any_v6), MODE).unwrap();
+        let both =
+            ListenSocket::open(&any_v6, std::slice::from_ref(&any_v6), (MODE, None)).unwrap();
         let port = both[0].address().unwrap().tcp().unwrap().port();
         std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         drop(both);
         let all = ["0.0.0.0", "[::]"]
             .map(|host| ListenAddress::Tcp(format!("{host}:{port}").parse().unwrap()));
-        let opened = all.iter().map(|address| ListenSocket::open(address, &all, MODE).unwrap());
+        let opened =
+            all.iter().map(|address| ListenSocket::open(address, &all, (MODE, None)).unwrap());
         assert_eq!(opened.collect::<Vec<_>>().len(), 2);
     }
 
     #[test]
     fn without_sockets_of_the_supervisor_there_is_nothing_to_listen_on() {
-        let error = inherited(ListenFd::empty()).unwrap_err();
-        assert!(error.to_string().contains("LISTEN_FDS"), "{error}");
+        for inherited in [None, Some(Vec::new())] {
+            let opened = ListenSocket::open(&ListenAddress::Inherited, &[], (MODE, inherited));
+            let error = opened.unwrap_err();
+            assert!(error.to_string().contains("LISTEN_FDS"), "{error}");
+        }
     }
 }
