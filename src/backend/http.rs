@@ -123,7 +123,7 @@ impl HttpBackend {
             return Err(BackendFailure::Status(status.as_u16()));
         }
         let text = read(response, limits.frame_bytes_max.get()).await?;
-        parse(&text, limits).map_err(|error| BackendFailure::Malformed(error.to_string()))
+        parse(&text, limits).map_err(|error| BackendFailure::Malformed(error.without_data()))
     }
 }
 

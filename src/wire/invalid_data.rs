@@ -5,12 +5,16 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::keys;
-use crate::domain::{KeyMismatch, Rejection};
+use crate::domain::{KeyMismatch, Rejection, UnknownKey};
 
 /// Characters of a text that a reason repeats.
 const QUOTED_CHARS_MAX: usize = 64;
 /// Characters of a reason: serde repeats the names of unknown keys.
 const REASON_CHARS_MAX: usize = 500;
+
+/// What serde writes before a name or a number of the data.
+const DATA_FOLLOWS: [&str; 5] =
+    ["unknown variant ", "integer ", "floating point ", "boolean ", "character "];
 
 /// Why data from a back end does not have the documented form.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +45,21 @@ impl InvalidData {
         Self { reason: format!("item {number}: {}", self.reason), ..self }
     }
 
+    /// The reason without what the data says itself, for the log: unknown names, numbers, and texts in
+    /// quotes are left out. Names of the documented form stay.
+    pub fn without_data(&self) -> String {
+        if let Some(keys) = self.keys() {
+            let unnamed = |it: &UnknownKey| UnknownKey { key: "…".into(), ..it.clone() };
+            let unknown = keys.unknown.iter().map(unnamed).collect();
+            return KeyMismatch { unknown, ..keys.clone() }.to_string();
+        }
+        let reason = without_quoted(&self.reason);
+        let found = DATA_FOLLOWS.iter().find_map(|it| Some((reason.split_once(it)?.0, it)));
+        let Some((before, what)) = found else { return reason };
+        let expected = reason.rfind(", expected").and_then(|at| reason.get(at..));
+        format!("{before}{what}`…`{}", expected.unwrap_or_default())
+    }
+
     /// The keys that are wrong, if that is the reason.
     pub(super) fn keys(&self) -> Option<&KeyMismatch> {
         self.keys.as_deref()
@@ -54,6 +73,24 @@ impl fmt::Display for InvalidData {
             None => f.write_str(&self.reason),
         }
     }
+}
+
+/// A reason with `"…"` in place of each text in quotes, in which `\\` protects the next character.
+fn without_quoted(reason: &str) -> String {
+    let mut kept = String::new();
+    let mut chars = reason.chars();
+    while let Some(it) = chars.next() {
+        kept.push(it);
+        if it == '"' {
+            while let Some(quoted) = chars.next().filter(|it| *it != '"') {
+                if quoted == '\\' {
+                    chars.next();
+                }
+            }
+            kept.push_str("…\"");
+        }
+    }
+    kept
 }
 
 /// A text of the data in quotes, shortened.
@@ -102,6 +139,46 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only refusals are read")]
+    struct Form {
+        ack: Option<Vec<u8>>,
+        role: Option<Role>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Role {
+        Owner,
+    }
+
+    #[test]
+    fn the_log_is_told_nothing_of_the_data() {
+        for (text, expected) in [
+            (r#"{"secret":1}"#, "there is no key `…`; there are `ack`, `role`"),
+            (r#"{"ack":"sec\"ret"}"#, r#"invalid type: string "…", expected a sequence"#),
+            (r#"{"ack":4711}"#, "invalid type: integer `…`, expected a sequence"),
+            (r#"{"role":"secret"}"#, "unknown variant `…`, expected `owner`"),
+            ("secret", "this is not a JSON object"),
+        ] {
+            let reason = object::<Form>(text).unwrap_err().without_data();
+            assert!(reason.starts_with(expected), "{reason}");
+        }
+        for key in [r#"\"secret"#, r#"x\"y secret"#, "` secret", "ack` secret", r"\\` secret"] {
+            let text = format!(r#"{{"{key}":1}}"#);
+            let reason = object::<Form>(&text).unwrap_err().without_data();
+            assert!(!reason.contains("secret"), "{reason}");
+            let text = format!(r#"{{"role":"{key}"}}"#);
+            let reason = object::<Form>(&text).unwrap_err().without_data();
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+        let reason = InvalidData::new(format!("`role`: {} is no role", quoted("secret")));
+        assert_eq!(reason.without_data(), r#"`role`: "…" is no role"#);
+        let cut = InvalidData::new("a cut text: \"secret");
+        assert_eq!(cut.without_data(), r#"a cut text: "…""#);
+    }
 
     #[test]
     fn a_reason_repeats_little_of_the_data() {
