@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { adminUi } from "../suites/admin-ui.mjs";
 import { ADMIN_UI_SETTINGS, AdminClient } from "../support/admin-ui.mjs";
 import { clusterForThisFile } from "../support/cluster.mjs";
-import { connectAnonymously, joinAsUser } from "../support/fixtures.mjs";
+import { joinAsUser } from "../support/fixtures.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
@@ -52,16 +53,4 @@ test("commands reach the sockets of another node", async (t) => {
   await page.until("the end", () => !page.sockets.has(socket.id));
 });
 
-test("an anonymous socket of another node is put in a room and taken out", async (t) => {
-  const [one, other] = cluster.nodes;
-  const page = await AdminClient.connect(t, one);
-  const space = unique("/space-");
-  await connectAnonymously(t, wsJson, other, { space });
-  const found = () => [...page.sockets.values()].find(({ nsp }) => nsp === space);
-  await page.until("the anonymous socket", () => found() !== undefined);
-  const [socket, room] = [found(), unique("room")];
-  page.socket.emit("join", space, room, socket.id);
-  await page.untilIn(socket, room);
-  page.socket.emit("leave", space, room, socket.id);
-  await page.untilOut(socket, room);
-});
+adminUi(() => cluster.nodes);

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { adminUi } from "../suites/admin-ui.mjs";
 import { ADMIN_UI_SETTINGS, AdminClient, CREDENTIALS, LOGIN_FAILED } from "../support/admin-ui.mjs";
 import { API_SETTINGS, askApi } from "../support/api.mjs";
 import { connectAnonymously, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
@@ -187,18 +188,7 @@ test("all sockets of a room leave it, or are disconnected", async (t) => {
   assert.equal((await other.ask("GroupList", {})).ok, true, "it is in another room");
 });
 
-test("an anonymous socket is put in a room and taken out", async (t) => {
-  const page = await AdminClient.connect(t, server);
-  const space = unique("/space");
-  await connectAnonymously(t, wsJson, server, { space });
-  const found = () => [...page.sockets.values()].find(({ nsp }) => nsp === space);
-  await page.until("the anonymous socket", () => found() !== undefined);
-  const [socket, room] = [found(), unique("room")];
-  page.socket.emit("join", space, room, socket.id);
-  await page.untilIn(socket, room);
-  page.socket.emit("leave", space, room, socket.id);
-  await page.untilOut(socket, room);
-});
+adminUi(() => [server, server]);
 
 test("a disconnected client stays away", async (t) => {
   const page = await AdminClient.connect(t, server);
