@@ -16,7 +16,7 @@ import { unique } from "../support/unique.mjs";
 
 const PAGE = new URL("../../examples/clients/browser/index.html", import.meta.url);
 /** The address that the page names. */
-const DEFAULT_URL = "ws://127.0.0.1:3000";
+const DEFAULT_URL = "http://127.0.0.1:3000";
 const BYTES = Buffer.from([0, 255, 16]);
 const OFFICIAL = socketIo("4.8", "websocket");
 
@@ -31,7 +31,7 @@ files.on("request", async (request, response) => {
   if (request.url === "/favicon.ico") return response.writeHead(204).end();
   const page = await readFile(PAGE, "utf8");
   response.setHeader("Content-Type", "text/html; charset=utf-8");
-  response.end(page.replace(DEFAULT_URL, server.url.replace("http", "ws")));
+  response.end(page.replace(DEFAULT_URL, server.url));
 });
 
 /** A window of the page with a user, and the user's name. */
