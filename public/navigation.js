@@ -3,6 +3,7 @@
 
 import { makeAddress } from "./address.js";
 import { openConversation, roomKey } from "./state.js";
+import { missingLine } from "./words.js";
 
 /**
  * `open(key, seq?)` opens a conversation or a message in it, `joinOffer` is described in
@@ -55,8 +56,9 @@ export function makeNavigation({ state, kept, open, joinOffer, notice }) {
 
   /** There is no message at the address. */
   function lost() {
+    const { key, seq } = state.target;
     state.target = null;
-    notice("This message is not here any more.");
+    notice(missingLine(seq <= (state.conversations.get(key)?.last ?? 0)));
   }
 
   return { enter, arrive, drawn, leave, lost };

@@ -92,6 +92,10 @@ export const NOT_KEPT = "More messages are shown when you are connected again.";
 export const keptLine = (isOnline) =>
   `${isOnline ? "The server cannot be reached." : "You are offline."} These are the last messages.`;
 
+/** `wasSent`: the number at the address is one that the conversation has reached. */
+export const missingLine = (wasSent) =>
+  wasSent ? "This message is not here any more." : "There is no message with this number yet.";
+
 export const tooLarge = (over) => `This is too large by ${bytes(over)}.`;
 export const latestLine = (unread) =>
   unread === 0 ? "Latest messages" : `${unread} new ${unread === 1 ? "message" : "messages"}`;

@@ -139,7 +139,7 @@ test("a link to an old message shows it among its neighbours, and the way back",
   await ann.page.evaluate((hash) => location.assign(hash), `#/room/${room}/399`);
   await marked.getByText("message 399", { exact: true }).waitFor();
   await ann.page.evaluate((hash) => location.assign(hash), `#/room/${room}/9999`);
-  await ann.waitForText("This message is not here any more.");
+  await ann.waitForText("There is no message with this number yet.");
   await ann.waitForMessage("live");
 });
 
