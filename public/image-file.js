@@ -1,6 +1,8 @@
-// Prepares an image file for a message: one that is too large is made smaller.
+// Prepares an image file for a message: one that is too large is made smaller, and a JPEG loses what
+// the camera wrote into it, such as the place.
 
 import { imageType } from "./body.js";
+import { withoutMetadata } from "./jpeg.js";
 import { tooLarge } from "./words.js";
 
 /** The first attempt; what is still too large is made smaller by its size. */
@@ -15,15 +17,15 @@ const QUALITY = 0.82;
  */
 export async function prepareImage(file, bytesMax) {
   const { name } = file;
-  const image = await file.arrayBuffer();
-  const type = imageType(image);
-  const over = image.byteLength - bytesMax;
-  if (type && over <= 0) return { image, type, name };
+  const original = await file.arrayBuffer();
+  const type = imageType(original);
+  // One that cannot be read is converted, which leaves nothing but its pixels.
+  const image = type === "image/jpeg" ? withoutMetadata(original) : original;
+  const over = (image ?? original).byteLength - bytesMax;
+  if (image && type && over <= 0) return { image, type, name };
   // A smaller copy would be a still image.
   if (type === "image/gif") throw new Error(`${name}: ${tooLarge(over)}`);
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(
-    () => null,
-  );
+  const bitmap = await createImageBitmap(file).catch(() => null); // turned as its camera was
   if (!bitmap) throw new Error("Only PNG, JPEG, GIF and WebP images can be sent.");
   const blob = await smaller(bitmap, bytesMax);
   bitmap.close();

@@ -62,7 +62,7 @@ const isFrame = (marker) =>
   0xc0 <= marker && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 
 /** The orientation in the Exif data at `at`: 1 to 8, of which 5 to 8 swap width and height. */
-function orientationOf(view, at) {
+export function orientationOf(view, at) {
   if (view.getUint32(at) !== 0x45786966) return 1; // "Exif"
   const tiff = at + 6;
   const little = view.getUint16(tiff) === 0x4949;

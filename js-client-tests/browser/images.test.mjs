@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { assertOk } from "../support/assert.mjs";
 import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
-import { exifSegment, imageBody, png } from "../support/images.mjs";
+import { exifSegment, imageBody, png, segment } from "../support/images.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -115,8 +115,8 @@ test("images are pasted and dropped, several at once, and can be removed before"
   }
 });
 
-/** A photo of 600 × 400 pixels that was taken with the camera turned. */
-async function photo({ page }) {
+/** A photo that was taken with the camera turned, and says where. */
+async function photo({ page }, width, height) {
   const bytes = await page.evaluate(
     async (noise) => {
       const bitmap = await createImageBitmap(new Blob([new Uint8Array(noise)]));
@@ -125,19 +125,23 @@ async function photo({ page }) {
       const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
       return [...new Uint8Array(await blob.arrayBuffer())];
     },
-    [...png(600, 400, { noise: true })],
+    [...png(width, height, { noise: true })],
   );
   return Buffer.concat([
     Buffer.from(bytes.slice(0, 2)),
     exifSegment(6),
+    segment(0xe1, "http://ns.adobe.com/xap/1.0/\0secret place"),
+    segment(0xed, "Photoshop 3.0\0secret place"),
+    segment(0xfe, "secret place"),
     Buffer.from(bytes.slice(2)),
+    segment(0xe1, "after the end: secret place"),
   ]);
 }
 
 test("a photo that is too large is made smaller, as it was held", async (t) => {
   const { ann, room, button } = await annInRoom(t);
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
-  const large = await photo(ann);
+  const large = await photo(ann, 600, 400);
   assert.ok(5 * BODY_BYTES_MAX < large.length, `the photo has ${large.length} bytes`);
   await chooses({ page: ann.page, button }, file(large, "photo.jpg", "image/jpeg"));
   await ann.button("Remove photo.webp").waitFor();
@@ -145,6 +149,36 @@ test("a photo that is too large is made smaller, as it was held", async (t) => {
   const [width, height] = await seesImage(ann, "photo.webp");
   assert.ok(60 <= width && Math.abs(height / width - 1.5) < 0.05, `${width} × ${height}`);
   assert.equal((await bob.next("new message")).msg.type, "image/webp");
+});
+
+test("a photo is sent without what the camera wrote into it, and shown as it was held", async (t) => {
+  const { ann, room, button } = await annInRoom(t);
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const small = await photo(ann, 30, 20);
+  assert.ok(small.includes("secret place") && small.length < BODY_BYTES_MAX);
+  await chooses({ page: ann.page, button }, file(small, "photo.jpg", "image/jpeg"));
+  await ann.button("Remove photo.jpg").waitFor();
+  await ann.messageBox.press("Enter");
+  assert.deepEqual(await seesImage(ann, "photo.jpg"), [20, 30]);
+  const { msg } = await bob.next("new message");
+  const sent = Buffer.from(msg.image.base64, "base64");
+  assert.equal(msg.type, "image/jpeg");
+  assert.equal(sent.includes("secret"), false, "the place is in the image");
+  // The pixels are those of the photo.
+  const pixels = (it) =>
+    it.subarray(it.indexOf(Buffer.from([0xff, 0xdb])), it.lastIndexOf("after"));
+  assert.deepEqual(
+    sent.subarray(sent.indexOf(Buffer.from([0xff, 0xdb]))),
+    pixels(small).subarray(0, -4),
+  );
+});
+
+test("a photo whose segments the page does not read is converted", async (t) => {
+  const { ann, button } = await annInRoom(t);
+  const usual = await photo(ann, 30, 20);
+  const padded = Buffer.concat([usual.subarray(0, 2), Buffer.from([0xff]), usual.subarray(2)]);
+  await chooses({ page: ann.page, button }, file(padded, "photo.jpg", "image/jpeg"));
+  await ann.button("Remove photo.webp").waitFor();
 });
 
 test("a click enlarges an image, and arrow keys go through all", async (t) => {

@@ -30,6 +30,10 @@ export const imageBody = (bytes, fields = {}) => ({
   ...fields,
 });
 
+/** A JPEG segment of a program, such as XMP or IPTC. */
+export const segment = (marker, text) =>
+  Buffer.concat([Buffer.from([0xff, marker, 0, text.length + 2]), Buffer.from(text, "latin1")]);
+
 /** What a camera adds to a JPEG: how it was held, from 1 to 8. 6 is turned by 90°. */
 export function exifSegment(orientation) {
   const exif = [
