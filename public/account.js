@@ -9,7 +9,10 @@ const ANSWER_WAIT_MS = 10_000;
  */
 export const fetchSession = () => call("GET");
 
-/** Creates a session with `{name}` or `{token}`; returns the same as `fetchSession`. */
+/**
+ * Creates a session with `{name}` or `{token}`; returns the same as `fetchSession`, and in `since`
+ * when a guest came, by the clock of the server. It is null for a user of a token.
+ */
 export const beginSession = (claim) => call("POST", claim);
 
 /** Ends the session, in every tab. */
@@ -24,8 +27,12 @@ async function call(method, claim) {
   try {
     const response = await fetch(PATH, request);
     const answer = response.status === 204 ? {} : await response.json();
-    return { ...answer, ok: response.ok && answer !== null };
+    const since = claim && { since: claim.name === undefined ? null : dateOf(response) };
+    return { ...answer, ...since, ok: response.ok && answer !== null };
   } catch {
     return { ok: false, code: "unanswered" };
   }
 }
+
+/** In whole seconds, so it is never later than the answer. */
+const dateOf = ({ headers }) => Date.parse(headers.get("date") ?? "") || null;

@@ -12,13 +12,13 @@ import { makeJoinOffer } from "./join-offer.js";
 import { makeKept } from "./kept.js";
 import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
 import { makeLists } from "./lists.js";
-import { forgetNames, learnFrom } from "./names.js";
+import { forgetNames, learn, learnFrom, nameOf } from "./names.js";
 import { makeNavigation } from "./navigation.js";
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
 import { makeRooms } from "./rooms.js";
-import { deviceId, forget, recall, remember } from "./session.js";
+import { deviceId, forget, guestSince, recall, remember, rememberGuest } from "./session.js";
 import * as signIn from "./sign-in.js";
 import * as model from "./state.js";
 import { makeTypingExpiry, makeTypingSender } from "./typing.js";
@@ -100,6 +100,7 @@ otherTabs.addEventListener("message", () => {
 visibilityChanged();
 drawNow();
 const isIn = signIn.onEnter((who) => {
+  rememberGuest(who.user, who.since);
   otherTabs.postMessage("signed in");
   enter(who);
 });
@@ -172,7 +173,7 @@ async function begin(why = "unauthorized", session = fetchSession()) {
 
 function enter({ user }) {
   if (state.user !== user) startOver();
-  state.user = user;
+  Object.assign(state, { user, guestSince: guestSince(user) });
   navigation.enter();
   signIn.close();
   connection.connect();
@@ -189,11 +190,14 @@ async function showKept() {
   const own = all.filter((it) => it.user === user);
   if (own.length === 0) return;
   if (state.user === null) Object.assign(state, { user, open: own.at(-1).key });
-  for (const { key, epoch, role, entries } of own) {
+  state.guestSince = guestSince(user);
+  for (const { key, epoch, role, entries, names } of own) {
+    learn({ names });
     const talk = model.conversation(state, key);
     state.epoch ??= epoch;
     Object.assign(talk, { role, entries, last: Math.max(talk.last, entries.at(-1)?.seq ?? 0) });
   }
+  if (nameOf(user) !== user) state.shownAs = nameOf(user);
   for (const talk of state.conversations.values()) talk.problem = NOT_KEPT;
   state.kept = true;
   drawNow();
@@ -213,7 +217,10 @@ function startOver(code) {
 
 function clear(code) {
   navigation.leave(code);
-  if (code === "signed_out") desktop.turnOff();
+  if (code === "signed_out") {
+    desktop.turnOff();
+    rememberGuest(null, null);
+  }
   forget();
   forgetNames();
   forgetMessages();

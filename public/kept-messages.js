@@ -1,8 +1,10 @@
-// The last messages of the conversations that were open, for a start without the server. They are
-// in a cache of this browser until the user signs out. Browsers have caches only where the page is
+// The last messages of the conversations that were open, for a start without the server, with the
+// names of their authors. They are in a cache of this browser until the user signs out. Browsers have caches only where the page is
 // secure; without them nothing is kept.
 
 import { bodyMark } from "./body.js";
+import { forgetImages, imageOf, keepImages, withImage } from "./kept-images.js";
+import { nameOf } from "./names.js";
 
 const CACHE = "roomcast-messages";
 const ENTRIES_MAX = 50;
@@ -22,10 +24,20 @@ export function keepSoon(state, opened) {
   }, WAIT_MS);
 }
 
-function keep({ user, epoch }, { key, role, loaded, entries }) {
+function keep({ user, epoch }, { key, kind, name, role, loaded, entries }) {
   if (user === null || !loaded || !globalThis.caches) return;
-  const last = entries.slice(-ENTRIES_MAX).map((it) => ({ ...it, body: bodyText(it.body) }));
-  const text = JSON.stringify({ user, epoch, key, role, entries: last });
+  const last = entries.slice(-ENTRIES_MAX).map((it) => ({ ...it }));
+  const images = [];
+  for (const entry of last) {
+    const { seq, editedAt, body } = entry;
+    const found = imageOf(key, `${epoch}/${seq}/${editedAt ?? ""}`, body);
+    if (found) images.push(found.image);
+    entry.body = found
+      ? { path: found.image.path, body: found.body, text: bodyText(body) }
+      : bodyText(body);
+  }
+  const names = namesOf([user, ...(kind === "direct" ? [name] : []), ...last.flatMap(usersOf)]);
+  const text = JSON.stringify({ user, epoch, key, role, entries: last, names });
   if (text === written) return;
   written = text;
   change(async () => {
@@ -34,16 +46,29 @@ function keep({ user, epoch }, { key, role, loaded, entries }) {
     await cache.put(placeOf(key), new Response(text));
     const all = await cache.keys();
     for (const old of all.slice(0, -CONVERSATIONS_MAX)) await cache.delete(old);
+    await keepImages(key, images);
   });
 }
 
-/** What is kept, the newest last: `{user, epoch, key, role, entries}`. */
+const usersOf = ({ author, by, deletedBy, later }) => [author, by, deletedBy, later];
+
+/** The display names of those who have one. */
+const namesOf = (users) =>
+  Object.fromEntries(users.filter((it) => it && nameOf(it) !== it).map((it) => [it, nameOf(it)]));
+
+/** What is kept, the newest last: `{user, epoch, key, role, entries, names}`. */
 export async function keptMessages() {
   if (!globalThis.caches) return [];
   try {
     const cache = await caches.open(CACHE);
     const all = await Promise.all((await cache.keys()).map((it) => cache.match(it)));
-    return await Promise.all(all.filter(Boolean).map((it) => it.json()));
+    const kept = await Promise.all(all.filter(Boolean).map((it) => it.json()));
+    for (const entry of kept.flatMap(({ entries }) => entries)) {
+      const { body } = entry;
+      // All other bodies are texts.
+      if (typeof body?.path === "string") entry.body = (await withImage(body)) ?? body.text;
+    }
+    return kept;
   } catch {
     return [];
   }
@@ -53,7 +78,9 @@ export function forgetMessages() {
   clearTimeout(timer);
   timer = null;
   written = "";
-  if (globalThis.caches) change(() => caches.delete(CACHE));
+  if (!globalThis.caches) return;
+  change(() => caches.delete(CACHE));
+  change(forgetImages);
 }
 
 /** A page without space for more still works; it only starts without messages. */
@@ -63,7 +90,7 @@ function change(step) {
 
 const placeOf = (key) => `/kept/${encodeURIComponent(key)}`;
 
-/** Bytes are not kept. */
+/** What is shown in place of bytes that are not kept. */
 function bodyText(body) {
   if (body === null || body === undefined) return body;
   if (body?.image instanceof ArrayBuffer) return `[${body.name || "Image"}]`;

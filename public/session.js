@@ -1,5 +1,6 @@
 // What the browser stores. For a reload of this tab: the user, the last entry of each conversation
-// and unsent messages; permanently: the device id. The session itself is in a cookie.
+// and unsent messages; for all tabs: when its guest came, and the device id, which stays. The session
+// itself is in a cookie.
 
 import { newId } from "./id.js";
 import { conversation, directKey, newState, roomKey } from "./state.js";
@@ -7,6 +8,7 @@ import { read, readJson, write } from "./storage.js";
 
 const TAB = "roomcast";
 const DEVICE = "roomcast-device";
+const GUEST = "roomcast-guest";
 
 /** The stored state, with the unsent messages. */
 export function recall() {
@@ -38,6 +40,16 @@ export function remember(state, unsent) {
 export function forget() {
   write("sessionStorage", TAB, null);
 }
+
+/** When the guest `user` came, or null for the user of a token. */
+export function guestSince(user) {
+  const guest = readJson("localStorage", GUEST);
+  return guest?.user === user && Number.isFinite(guest.since) ? guest.since : null;
+}
+
+/** `since` is null for everybody but guests. */
+export const rememberGuest = (user, since) =>
+  write("localStorage", GUEST, since === null ? null : JSON.stringify({ user, since }));
 
 /** The id of this browser, the same in all its tabs. */
 export function deviceId() {

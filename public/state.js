@@ -21,6 +21,7 @@ export function newState() {
   return {
     user: null,
     shownAs: null, // the display name, if it differs from `user`
+    guestSince: null, // when the guest came: what is older is of an earlier guest with this name
     admin: false, // an admin in every room
     limits: null,
     epoch: null, // identifies the server's database
@@ -102,6 +103,10 @@ export const isAdminOf = (state, { kind, role }) =>
   kind === "room" && (state.admin || role === "owner" || role === "admin");
 
 export const mayWrite = (state, { role }) => state.admin || role !== "reader";
+
+/** Whether the user wrote a message. Events name their authors, which guests may share. */
+export const isOwn = ({ user, guestSince }, { author, at }) =>
+  author === user && (guestSince === null || Date.parse(at) >= guestSince);
 
 export const hasMessage = (talk, author, id) =>
   messages(talk).some((it) => it.id === id && it.author === author);

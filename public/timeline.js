@@ -2,7 +2,7 @@
 
 import { sourceOf } from "./body.js";
 import { messages } from "./entries.js";
-import { hasMessage, isAdminOf, lastSeen } from "./state.js";
+import { hasMessage, isAdminOf, isOwn, lastSeen } from "./state.js";
 import { dayOf } from "./words.js";
 
 const GROUP_GAP_MS = 5 * 60_000;
@@ -15,7 +15,7 @@ export function timeline(state, talk, pending, now) {
   let before = null;
   for (const item of [...messages(talk).map(stored), ...unanswered(state, talk, pending)]) {
     const { message } = item;
-    const own = message.author === state.user;
+    const own = item.status !== "stored" || isOwn(state, message);
     const key = `${own ? "" : message.author}/${message.id}`;
     const row = { ...item, kind: "message", key, own, seen: message === seen };
     const isStored = item.status === "stored" && !message.deleted;
@@ -54,6 +54,7 @@ function isAfterMark(talk, row) {
 function belongTogether(before, row) {
   return (
     before?.message.author === row.message.author
+    && before.own === row.own
     && new Date(row.message.at) - new Date(before.message.at) < GROUP_GAP_MS
   );
 }

@@ -8,9 +8,12 @@ import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-const server = serverForThisFile({ settings: { "limits.body_bytes_max": 2_000 } });
+const server = serverForThisFile({
+  settings: { "limits.body_bytes_max": 2_000, "limits.presence_grace_ms": 200 },
+});
 const chromium = browserForThisFile();
 
 /** What a browser logs when there is no network. */
@@ -101,6 +104,33 @@ test("only the author edits, and a room's admin deletes messages of others", asy
   assert.equal(await bob.button("Delete: sense").count(), 0);
   await deletes(ann, "nonsense");
   await bob.waitForMessage(`Message deleted by ${ann.name}`);
+});
+
+test("messages of an earlier guest with the same name are not one's own", async (t) => {
+  const room = unique("room");
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const earlier = await joinAsGuest(t, wsJson, server, "ann", { room });
+  const { at } = assertOk(await earlier.ask("send message", "of another guest"));
+  await earlier.close();
+  await bob.next("user left", ({ user }) => user === earlier.name);
+  await waitUntil("the next second", async () => {
+    const { headers } = await fetch(`${server.url}/health/live`);
+    return Date.parse(headers.get("date")) > Date.parse(at);
+  });
+  const ann = await ChatPage.open(t, chromium, server);
+  await ann.nameBox.fill(earlier.name);
+  await ann.nameBox.press("Enter");
+  await ann.connected();
+  await ann.joinRoom(room);
+  await ann.send("my own");
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
+  await tab.room(room).click();
+  for (const it of [ann, tab]) {
+    await it.button("Edit: my own").waitFor({ state: "attached" });
+    await it.waitForMessage("of another guest");
+    assert.equal(await it.button("Edit: of another guest").count(), 0);
+    assert.equal(await it.button("Delete: of another guest").count(), 0);
+  }
 });
 
 test("edits and deletions of direct messages reach the other user", async (t) => {

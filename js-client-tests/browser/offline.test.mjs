@@ -5,10 +5,15 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { test } from "node:test";
 
+import { assertOk } from "../support/assert.mjs";
 import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { connectWithToken } from "../support/fixtures.mjs";
+import { imageBody, png } from "../support/images.mjs";
 import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
+import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const chromium = browserForThisFile();
 const server = serverForThisFile();
@@ -81,6 +86,35 @@ test("without the server the last messages are shown, and with it everything", a
     await it.page.getByText(KEPT).waitFor({ state: "hidden" });
   }
 });
+
+test("without the server display names and images are shown", async (t) => {
+  const own = await serverForThisTest(t);
+  const { ann, room } = await annWithMessage(t, own, unique("text"));
+  const claims = { sub: unique("user"), name: "Ada Lovelace", exp: epochSeconds(600) };
+  const ada = await connectWithToken(t, wsJson, own, await signToken(own, claims));
+  assertOk(await ada.ask("join", { room }));
+  const image = imageBody(png(3, 2), { name: "dot.png", text: unique("caption") });
+  assertOk(await ada.ask("send message", { room, msg: image }));
+  await ann.waitForMessage(image.text);
+  await isKept(ann, "roomcast-messages", image.text);
+  await waitUntil("an image", () => ann.page.evaluate(imagesKept));
+  await own.kill9();
+  await ann.page.reload();
+  await ann.waitForMessage(image.text);
+  await ann.waitForMessage(claims.name);
+  const shown = ann.log.getByRole("img", { name: "dot.png", exact: true });
+  await shown.waitFor();
+  const size = await shown.evaluate((it) =>
+    it.decode().then(() => [it.naturalWidth, it.naturalHeight]),
+  );
+  assert.deepEqual(size, [3, 2]);
+  await own.start();
+  await ann.connected();
+  await ann.button("Sign out").click();
+  await isGone(ann, "roomcast-images");
+});
+
+const imagesKept = async () => (await (await caches.open("roomcast-images")).keys()).length;
 
 test("nothing of a user is kept after the sign-out", async (t) => {
   const own = await serverForThisTest(t);
