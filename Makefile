@@ -53,7 +53,7 @@ release: $(PAGE)
 # What is installed, in target/package: docs/operations.md. The commit is in `roomcast --version`.
 COMMIT := git show --no-patch --abbrev=9
 package: $(PAGE)
-	ROOMCAST_VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml) ($$($(COMMIT) --format=%h), \
+	CARGO_PROFILE_RELEASE_DEBUG=line-tables-only ROOMCAST_VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml) ($$($(COMMIT) --format=%h), \
 	$$($(COMMIT) --format=%cs))" cargo build --locked --release $(FEATURES)
 	SOURCE_DATE_EPOCH=$$($(COMMIT) --format=%ct) deploy/package.sh $(BINARY) $(dir $(BINARY))../package
 
