@@ -159,7 +159,7 @@ impl Generation {
                 if let Some(number) = probe_number(&payload) {
                     self.core.inbox.push_probe(number);
                 } else if let Some(sent) = self.sent(&payload) {
-                    self.core.lock().record_ping(self.number, group, sent);
+                    self.core.lock().record_ping(self.number, group, sent, Instant::now());
                     self.core.report_recovery();
                 }
             }

@@ -154,10 +154,19 @@ impl BusState {
         group_state.generation != Some(generation) || group_state.unsubscribing.remove(&channel)
     }
 
-    /// A ping of a generation has returned.
-    pub(super) fn record_ping(&mut self, generation: u64, group: ChannelGroup, sent: Instant) {
+    /// A ping of a generation has returned, now. One that returns after the last one has timed out
+    /// does not count: the bus was disconnected by then, and is connected again only after another
+    /// generation has confirmed its channels.
+    pub(super) fn record_ping(
+        &mut self,
+        generation: u64,
+        group: ChannelGroup,
+        sent: Instant,
+        now: Instant,
+    ) {
         let group_state = self.group_state(group);
-        if group_state.generation == Some(generation) {
+        let has_timed_out = group_state.last_ping.is_some_and(|last| !is_recent(last, now));
+        if group_state.generation == Some(generation) && !has_timed_out {
             group_state.last_ping = group_state.last_ping.max(Some(sent));
         }
     }
@@ -172,17 +181,22 @@ impl BusState {
     }
 
     pub(super) fn is_connected(&self, now: Instant) -> bool {
-        let fresh = |sent| now.duration_since(sent) <= PING_TIMEOUT;
         let complete = |it: &GroupState| {
             it.missing.is_empty() || it.grace_until.is_some_and(|until| now < until)
         };
-        let is_connected = |it: &GroupState| complete(it) && it.last_ping.is_some_and(fresh);
+        let is_connected =
+            |it: &GroupState| complete(it) && it.last_ping.is_some_and(|sent| is_recent(sent, now));
         self.phase == BusPhase::Open && self.groups.iter().all(is_connected)
     }
 
     fn group_state(&mut self, group: ChannelGroup) -> &mut GroupState {
         self.groups.get_mut(group.index()).expect("there is one for each group")
     }
+}
+
+/// Whether a ping that was sent then keeps its group connected.
+fn is_recent(sent: Instant, now: Instant) -> bool {
+    now.duration_since(sent) <= PING_TIMEOUT
 }
 
 impl GroupState {
@@ -208,7 +222,7 @@ mod tests {
     }
 
     fn record_all_pings(state: &mut BusState, generation: u64, now: Instant) {
-        ChannelGroup::all().for_each(|group| state.record_ping(generation, group, now));
+        ChannelGroup::all().for_each(|group| state.record_ping(generation, group, now, now));
     }
 
     #[tokio::test]
@@ -221,6 +235,20 @@ mod tests {
         assert!(state.confirm(1, channel(8)) && state.is_connected(now));
         assert!(state.is_connected(now + PING_TIMEOUT));
         assert!(!state.is_connected(now + PING_TIMEOUT + Duration::from_millis(1)));
+    }
+
+    #[tokio::test]
+    async fn a_ping_after_the_timeout_does_not_connect_again() {
+        let ((mut state, groups), now) = (state(), Instant::now());
+        state.begin(1, &groups);
+        record_all_pings(&mut state, 1, now);
+        let late = now + PING_TIMEOUT + Duration::from_millis(1);
+        record_all_pings(&mut state, 1, late);
+        assert!(!state.is_connected(late));
+        assert_eq!(state.oldest_ping(&groups, now), now, "the generation ends");
+        state.begin(2, &groups);
+        record_all_pings(&mut state, 2, late);
+        assert!(state.is_connected(late));
     }
 
     #[tokio::test]
