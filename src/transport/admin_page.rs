@@ -45,13 +45,7 @@ fn style_hosts(page: &str) -> Vec<String> {
 /// The files of the page, without the sources of its scripts. Without them the build succeeds and their
 /// paths answer 404.
 #[derive(Embed)]
-#[folder = "public/node_modules/@socket.io/admin-ui/ui/dist/"]
-#[include = "*.css"]
-#[include = "*.html"]
-#[include = "*.js"]
-#[include = "*.png"]
-#[include = "*.svg"]
-#[allow_missing = true]
+#[folder = "$OUT_DIR/embedded/admin"]
 struct AdminFiles;
 
 /// The page at `/admin/`, and its files below.

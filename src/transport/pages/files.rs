@@ -13,27 +13,15 @@ use rust_embed::{Embed, EmbeddedFile};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// The files of the page. `package.json` is of no kind that is included.
+/// The files of the page, which `build.rs` chooses.
 #[derive(Embed)]
-#[folder = "public/"]
-#[include = "*.css"]
-#[include = "*.html"]
-#[include = "*.js"]
-#[include = "*.png"]
-#[include = "*.svg"]
-#[include = "*.webmanifest"]
-#[include = "*.woff2"]
-#[exclude = "*/*"]
-#[allow_missing = true]
+#[folder = "$OUT_DIR/embedded/page"]
 pub(super) struct PageFiles;
 
 /// The official client as `npm ci` installs it in `public/`. Without it the build succeeds and its
 /// files answer 404.
 #[derive(Embed)]
-#[folder = "public/node_modules/socket.io-client/"]
-#[include = "package.json"]
-#[include = "dist/socket.io*"]
-#[allow_missing = true]
+#[folder = "$OUT_DIR/embedded/client"]
 pub(super) struct ClientPackage;
 
 /// The `ETag` of the client's files: the version of the package, as with the official server.
