@@ -5,6 +5,8 @@
 //! The binary is built again when a file is added, and when a database gets another migration: the
 //! compiler itself watches only the files that it embedded.
 
+#![expect(clippy::disallowed_methods, reason = "cargo names the folders in the environment")]
+
 use std::{
     env,
     error::Error,
@@ -16,7 +18,7 @@ use std::{
 const PAGE: [&str; 7] = ["css", "html", "js", "png", "svg", "webmanifest", "woff2"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let public = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("public");
+    let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("public");
     let packages = public.join("node_modules");
     let client = packages.join("socket.io-client");
     let admin = packages.join("@socket.io/admin-ui/ui/dist");
