@@ -8,81 +8,115 @@ import { test } from "node:test";
 
 import { apiKey, askApi, MANAGE_KEY } from "../support/api.mjs";
 import { assertOk } from "../support/assert.mjs";
+import { Authority, replaceCertificate } from "../support/certificates.mjs";
 import { firstLines, readLines, startProcess } from "../support/child-process.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
-import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
-import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
-import { SECRET } from "../support/tokens.mjs";
+import { FIXED, MESSAGES, RELOADABLE } from "../support/reloadable-settings.mjs";
+import { ROOMCAST, serverForThisTest, toml } from "../support/server.mjs";
+import { ALL_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
+import { servedName } from "../support/tls-client.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const expectedLog = [/settings not reloaded/, /settings changed that need a restart/];
 
-const { sha256 } = apiKey("manager", MANAGE_KEY, []);
-const WITH_KEY = `[[api_keys]]\nname = "manager"\nsha256 = "${sha256}"\nscopes = ["read"]\n`;
+const WITH_KEY = { ...FIXED, api_keys: [apiKey("manager", MANAGE_KEY, ["read"])] };
 
-/** Settings that take effect at once, each with how the log names it. Those before are taken back. */
-const RELOADABLE = [
-  ['origins = ["https://pages.example"]', "origins"],
-  ['rooms.read_only = ["announcements"]', "rooms"],
-  ['[[events]]\nname = "wave"\nto = "room"', "events"],
-  ["[limits]\nmessages_per_second_max = 100000\nmessages_burst_max = 100000", "messages_burst_max"],
-  ["[limits]\nhistory_messages_max = 9", "history_messages_max"],
-  ["[limits]\nrooms_per_user_max = 9", "rooms_per_user_max"],
-  ["[limits]\noutbox_events_max = 2000", "outbox_events_max"],
-  ["[limits]\ninbox_requests_max = 9", "inbox_requests_max"],
-  ["[limits]\nspaces_per_connection_max = 3", "spaces_per_connection_max"],
-  [`[token]\nkeys = [{ secret = "${SECRET}" }]`, "token\\.keys"],
-];
+/** Two messages a second are too fast. */
+const SLOW_PACE = { "limits.messages_per_second_max": 1, "limits.messages_burst_max": 1 };
 
 test("SIGHUP reloads a good file, and a bad one changes nothing", async (t) => {
   const home = await mkdtemp(path.join(tmpdir(), "roomcast-reload-"));
   t.after(() => rm(home, { recursive: true }));
   const config = path.join(home, "roomcast.toml");
-  await writeFile(config, "");
-  const server = await serverForThisTest(t, { config, expectedLog });
+  await writeFile(config, toml(FIXED));
+  const server = await serverForThisTest(t, { config, expectedLog, logging: { filter: null } });
   const load = await startLoad(t, server);
+  const room = unique("room");
+  const user = await joinAsGuest(t, wsJson, server, "user", { room });
+  for (let n = 0; n < MESSAGES; n += 1) assertOk(await user.ask("send message", { room, msg: n }));
 
   assert.equal((await askApi(server, "users")).status, 401);
-  await reload(WITH_KEY, /INFO.*settings reloaded.*api_keys/);
+  await change(WITH_KEY, /INFO.*settings reloaded.*api_keys/);
   assert.equal((await askApi(server, "users")).status, 200);
 
-  for (const [text, setting] of RELOADABLE) {
-    await reload(`${text}\n${WITH_KEY}`, new RegExp(`INFO.*settings reloaded.*${setting}`));
-    assert.equal((await askApi(server, "users")).status, 200);
+  for (const { settings, named, observe, before, after } of RELOADABLE) {
+    assert.deepEqual(await observe({ t, server, user, room }), before, `${named} before`);
+    await change({ ...WITH_KEY, ...settings }, new RegExp(`INFO.*settings reloaded.*${named}`));
+    assert.deepEqual(await observe({ t, server, user, room }), after, `${named} after`);
   }
 
   for (const [text, problem] of [
-    ["origins = [", /roomcast\.toml/],
-    ['gests = "off"', /gests/],
-    [`${WITH_KEY}[token]\nkeys = [{ pem_file = "/nowhere.pem", algorithm = "ES256" }]`, /nowhere/],
+    ["origins = [", /ERROR.*settings not reloaded.*roomcast\.toml/],
+    [toml({ ...WITH_KEY, gests: "off" }), /ERROR.*settings not reloaded.*gests/],
+    [
+      toml({ ...WITH_KEY, "token.keys": [{ pem_file: "/nowhere.pem", algorithm: "ES256" }] }),
+      /ERROR.*settings not reloaded.*nowhere/,
+    ],
   ]) {
-    await reload(text, problem);
-    assert.match(server.log.at(-1), /ERROR.*settings not reloaded/);
+    await writeFile(config, text);
+    await hangUp(server, problem);
     assert.equal((await askApi(server, "users")).status, 200, "the last good settings count");
   }
 
-  await reload("clock_secs = 9\n", /WARN.*need a restart.*clock_secs/);
+  await change({ ...FIXED, clock_secs: 9 }, /WARN.*need a restart.*clock_secs/);
   assert.equal((await askApi(server, "users")).status, 401);
-  await load.end();
-
-  /** Writes a file, sends SIGHUP, and waits for a line of the log. */
-  async function reload(text, line) {
-    await writeFile(config, text);
-    const before = server.log.length;
-    process.kill(server.pid, "SIGHUP");
-    await waitUntil(`${line} in the log`, async () =>
-      server.log.slice(before).some((it) => line.test(it)),
+  const clients = await load.end();
+  await change({ ...FIXED, ...SLOW_PACE }, /INFO.*settings reloaded.*messages_burst_max/);
+  for (const it of clients) {
+    const messages = Array.from({ length: 20 }, (_, msg) => ({ msg }));
+    const answers = await it.askAll("send message", messages);
+    assert.ok(
+      answers.some(({ code }) => code === "too_fast"),
+      JSON.stringify(answers),
     );
   }
+
+  async function change(settings, line) {
+    await writeFile(config, toml(settings));
+    await hangUp(server, line);
+  }
 });
+
+test("SIGHUP reads certificates at once, and a damaged one changes nothing", async (t) => {
+  const authority = new Authority();
+  t.after(() => authority.end());
+  const ca = (await authority.start()).certificate;
+  const files = await authority.issue("first");
+  const server = await serverForThisTest(t, {
+    settings: { "tls.certificates": [files] },
+    // The server compares the files, too.
+    expectedLog: [...expectedLog, /certificate reload failed/],
+  });
+  const clients = [];
+  for (const it of [wsJson, socketIo("4.8", "polling"), socketIo("4.8", "websocket")]) {
+    clients.push(await joinAsGuest(t, it, server, "ann", { extra: { ca } }));
+  }
+  const good = await authority.issue("second");
+  await writeFile(files.cert, "nothing");
+  await hangUp(server, /ERROR.*settings not reloaded.*tls\.certificates/);
+  assert.equal(await servedName(server, ca), "first");
+  await replaceCertificate(files, good);
+  await hangUp(server, /INFO.*settings reloaded/);
+  assert.equal(await servedName(server, ca), "second");
+  for (const it of clients) assertOk(await it.ask("send message", "still here"));
+});
+
+/** Sends SIGHUP, and waits for a line of the log. */
+async function hangUp(server, line) {
+  const before = server.log.length;
+  process.kill(server.pid, "SIGHUP");
+  await waitUntil(`${line} in the log`, async () =>
+    server.log.slice(before).some((it) => line.test(it)),
+  );
+}
 
 test("a file that has gone is an error, also where no flag names it", async (t) => {
   const home = await mkdtemp(path.join(tmpdir(), "roomcast-reload-"));
   t.after(() => rm(home, { recursive: true }));
   const file = path.join(home, "roomcast.toml");
-  await writeFile(file, WITH_KEY);
+  await writeFile(file, toml(WITH_KEY));
   const child = startProcess(ROOMCAST, ["--listen", "127.0.0.1:0"], { cwd: home });
   t.after(() => child.kill("SIGKILL"));
   const log = [];
@@ -111,12 +145,14 @@ async function startLoad(t, server) {
     for (; !isOver; sent += 1) assertOk(await it.ask("send message", { msg: sent }));
     return sent;
   });
+  for (const it of sending) it.catch(() => {}); // `end` reports a refusal
   return {
     async end() {
       isOver = true;
       const sent = await Promise.all(sending);
       assert.ok(sent.every((it) => it > 0));
       for (const it of clients) assert.deepEqual(it.take("closing"), []);
+      return clients;
     },
   };
 }

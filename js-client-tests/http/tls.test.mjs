@@ -6,7 +6,6 @@ import { writeFile } from "node:fs/promises";
 import https from "node:https";
 import net from "node:net";
 import { after, before, describe, test } from "node:test";
-import tls from "node:tls";
 
 import { assertOk } from "../support/assert.mjs";
 import { Authority, replaceCertificate } from "../support/certificates.mjs";
@@ -16,6 +15,7 @@ import { Server, serverForThisTest } from "../support/server.mjs";
 import { socketIo, waitForUpgrade } from "../support/socket.io.mjs";
 import { tempFile } from "../support/temp-file.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
+import { servedName, handshake as tlsHandshake } from "../support/tls-client.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -164,23 +164,11 @@ test("check-config refuses what cannot be served", async () => {
 });
 
 /** A connection whose handshake is complete. */
-async function handshake(options) {
-  const socket = tls.connect({
-    port: server.port,
-    host: "127.0.0.1",
-    servername: "localhost",
-    ca: authority.certificate,
-    ...options,
-  });
-  socket.on("error", () => {});
-  await withTimeout("the handshake", once(socket, "secureConnect"));
-  return socket;
+function handshake(options) {
+  return tlsHandshake(server, authority.certificate, options);
 }
 
 /** The name in the certificate of a new connection. */
-async function served() {
-  const socket = await handshake({});
-  const { CN } = socket.getPeerCertificate().subject;
-  socket.destroy();
-  return CN;
+function served() {
+  return servedName(server, authority.certificate);
 }

@@ -39,7 +39,8 @@ export class Server {
   /**
    * `settings` are keys of roomcast.toml with dots, `config` is a file in place of them, `expectedLog` matches log lines above INFO that
    * the test provokes, `command` is a wrapper program, `env` extends the environment, `logging` is
-   * the log format and filter, `port` the port to listen on, and `more` are other addresses.
+   * the log format and filter (`null`: that of the settings), `port` the port to listen on, and `more`
+   * are other addresses.
    */
   constructor({
     settings = {},
@@ -106,8 +107,7 @@ export class Server {
       this.data,
       "--log-format",
       this.#logging.format,
-      "--log-filter",
-      this.#logging.filter,
+      ...(this.#logging.filter === null ? [] : ["--log-filter", this.#logging.filter]),
     ];
     this.#stdout = "";
     const child = startProcess(program, args, {
@@ -225,7 +225,8 @@ export async function serverForThisTest(t, options) {
   return server;
 }
 
-function toml(settings) {
+/** The text of a settings file with these keys, which may have dots. */
+export function toml(settings) {
   return Object.entries(settings)
     .map(([key, value]) => `${key} = ${tomlValue(value)}\n`)
     .join("");
