@@ -82,12 +82,23 @@ test("the service starts what is installed, and systemd accepts it", async (t) =
   assert.equal(socket, await readFile(SOCKET, "utf8"));
   const [, binary, settings] = /^ExecStart=(\S+) serve --config (\S+)$/m.exec(unit);
   for (const file of [binary, settings]) await stat(path.join(installed, file));
+  // Others may be missing on a small system, and `systemctl reload` then fails.
+  const programs = [...unit.matchAll(/^Exec\w+=(\S+)/gm)].map(([, program]) => program);
+  assert.deepEqual(new Set(programs), new Set([binary, "/bin/sh"]));
   const { code } = await runProgram("systemd-analyze", ["--version"]).catch(() => ({ code: 1 }));
   if (code !== 0) return t.diagnostic("systemd is not there to verify the unit");
   const { stderr } = await runProgram("systemd-analyze", ["verify", SERVICE, SOCKET]);
   // Of the unit itself there is nothing to say; what it starts is not installed here.
   const complaints = stderr.split("\n").filter((line) => !/is not executable|man |^$/.test(line));
   assert.deepEqual(complaints, []);
+});
+
+test("the service may have Unix sockets where the example of the settings has them", async () => {
+  const unit = await readFile(SERVICE, "utf8");
+  const example = await readFile(path.join(ROOT, "config.example.toml"), "utf8");
+  const [, directory] = /^# {3}"unix:(\S+)\/[^/"]+": a Unix socket/m.exec(example);
+  const [, own] = /^RuntimeDirectory=(\S+)$/m.exec(unit);
+  assert.equal(directory, `/run/${own}`);
 });
 
 test("manual pages and completions are installed", async () => {

@@ -90,7 +90,9 @@ fn parse(text: &str) -> Result<ListenAddress, String> {
     }
     if let Some(path) = text.strip_prefix(ListenAddress::UNIX) {
         if path.is_empty() || path.ends_with('/') || path.contains('\0') {
-            return Err(format!("{text:?} names no file, as unix:/run/roomcast.sock does"));
+            return Err(format!(
+                "{text:?} names no file, as unix:/run/roomcast/roomcast.sock does"
+            ));
         }
         if path.len() > PATH_BYTES_MAX {
             let most = PATH_BYTES_MAX;
