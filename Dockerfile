@@ -14,15 +14,13 @@ COPY . .
 COPY --from=page /page/node_modules public/node_modules
 # What `roomcast --version` prints. A package of the Makefile has the commit there.
 ARG ROOMCAST_VERSION
-RUN cargo build --locked --release --features otlp && objcopy --strip-all target/release/roomcast /usr/bin/roomcast \
-	&& mkdir /data
+RUN cargo build --locked --release --features otlp && objcopy --strip-all target/release/roomcast /usr/bin/roomcast
 
 FROM debian:bookworm-slim
-# Trusted authorities, for keys and back ends at https addresses.
+# Trusted authorities, for keys and back ends at https addresses. In /data is the key, for no other user.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates \
-	&& rm -rf /var/lib/apt/lists/*
+	&& rm -rf /var/lib/apt/lists/* && install --directory --mode=700 --owner=65532 --group=65532 /data
 COPY --from=build /usr/bin/roomcast /usr/bin/roomcast
-COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 VOLUME /data
 ENV ROOMCAST_LISTEN=0.0.0.0:3000 ROOMCAST_DATA=/data
