@@ -1,8 +1,10 @@
-// How a connection ended, as webhooks are told: docs/webhooks.md, `connection.closed`.
+// How a connection ended, as webhooks are told (docs/webhooks.md, `connection.closed`) and as the
+// figures of the Admin UI have it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { ADMIN_UI_SETTINGS, AdminClient } from "../support/admin-ui.mjs";
 import { connect } from "../support/fixtures.mjs";
 import { CLOSE, encodeFrame, RawPolling, RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisTest } from "../support/server.mjs";
@@ -85,15 +87,25 @@ const ENDS = [
   },
 ];
 
-test("webhooks are told how connections ended", async (t) => {
+/** The words of Socket.IO. */
+const WORDS = {
+  client_namespace_disconnect: "client namespace disconnect",
+  transport_close: "transport close",
+  ping_timeout: "ping timeout",
+  parse_error: "parse error",
+};
+
+test("webhooks and the Admin UI are told how connections ended", async (t) => {
   const receiver = await WebhookReceiver.start(t);
   const server = await serverForThisTest(t, {
     settings: {
+      ...ADMIN_UI_SETTINGS,
       webhooks: [receiver.webhook("ends", { events: ["connection.closed"] })],
       "limits.ping_interval_ms": 300,
       "limits.ping_timeout_ms": 300,
     },
   });
+  const page = await AdminClient.connect(t, server);
   for (const [number, { name, reason, end }] of ENDS.entries()) {
     await t.test(name, async (t) => {
       await end(t, server);
@@ -102,6 +114,10 @@ test("webhooks are told how connections ended", async (t) => {
       assert.equal(told()[number].data.reason, reason);
     });
   }
+  await page.until("all ends", () => page.counts.rawDisconnection === ENDS.length);
+  const expected = {};
+  for (const { reason } of ENDS) expected[WORDS[reason]] = (expected[WORDS[reason]] ?? 0) + 1;
+  assert.deepEqual(page.ends, expected);
 });
 
 /** Connects with a library, and ends that with what the library has for it. */

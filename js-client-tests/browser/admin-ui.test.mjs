@@ -10,10 +10,11 @@ import { browserForThisFile } from "../support/chat-page.mjs";
 import { joinAsUser } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
-import { TIMEOUT_MS } from "../support/timeouts.mjs";
+import { LONG_TIMEOUT_MS, TIMEOUT_MS } from "../support/timeouts.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const ARTEFACTS = fileURLToPath(new URL("../../artefacts/", import.meta.url));
 
@@ -99,6 +100,50 @@ test("a wrong password is named, and a reload keeps the session", async (t) => {
   await page.reload();
   await isConnected(page);
   assert.equal(await page.getByLabel("Password").isVisible(), false);
+});
+
+/** What the bars of the charts look like: of what came or was received, and of what ended or was sent. */
+const BARS = { green: [76, 175, 80], red: [244, 67, 54] };
+
+/** The height of the legend above a chart. */
+const LEGEND_PX = 30;
+
+/**
+ * Waits until the chart with this title has bars of both colours. The page moves the end of its axis
+ * every ten seconds.
+ */
+function untilFilled(page, title) {
+  const chart = page.locator(".v-card", { hasText: title }).last().locator("canvas");
+  const hasBars = (canvas, { bars, legendPx }) => {
+    const { width, height } = canvas;
+    // Below the legend, which has a box of each colour.
+    const { data } = canvas.getContext("2d").getImageData(0, legendPx, width, height - legendPx);
+    const hasColour = ([red, green, blue]) => {
+      for (let at = 0; at < data.length; at += 4) {
+        if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) return true;
+      }
+      return false;
+    };
+    return Object.values(bars).every(hasColour);
+  };
+  const isFilled = () => chart.evaluate(hasBars, { bars: BARS, legendPx: LEGEND_PX });
+  return waitUntil(`bars in ${title}`, isFilled, LONG_TIMEOUT_MS);
+}
+
+test("the charts of the dashboard are filled", async (t) => {
+  const page = await openPage(t);
+  await logIn(page);
+  await isConnected(page);
+  for (const clientType of [wsJson, socketIo("4.8", "polling"), socketIo("4.8", "websocket")]) {
+    const room = unique("room");
+    const ann = await joinAsUser(t, clientType, server, "ann", { room });
+    const msg = "x".repeat(5000);
+    assert.equal((await ann.ask("send message", { room, msg })).ok, true);
+    await ann.close();
+  }
+  await untilFilled(page, "Connection and disconnection events");
+  await untilFilled(page, "Bytes received and sent");
+  await saveScreenshot(page, "charts");
 });
 
 test("the page shows sockets, rooms, clients, events and servers", async (t) => {

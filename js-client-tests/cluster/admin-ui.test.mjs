@@ -54,3 +54,13 @@ test("commands reach the sockets of another node", async (t) => {
 });
 
 adminUi(() => cluster.nodes);
+
+test("the sockets of a node that stops end with it", async (t) => {
+  const [one, other] = cluster.nodes;
+  const page = await AdminClient.connect(t, one);
+  const ann = await joinAsUser(t, wsJson, other, "ann");
+  const { id } = await page.socketOf(ann.name);
+  await other.stop();
+  await page.until("the end", () => page.reasons.has(id));
+  assert.equal(page.reasons.get(id), "server shutting down");
+});

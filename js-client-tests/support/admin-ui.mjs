@@ -20,6 +20,12 @@ export const ADMIN_UI_SETTINGS = {
 /** What the server logs about a wrong password. */
 export const LOGIN_FAILED = /admin UI login failed/;
 
+/** What the page adds up. */
+function newCounts() {
+  const traffic = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0 };
+  return { rawConnection: 0, rawDisconnection: 0, ...traffic };
+}
+
 /** A page: it applies events as `@socket.io/admin-ui` does. */
 export class AdminClient {
   /** The sockets by id. */
@@ -29,7 +35,13 @@ export class AdminClient {
   /** The last figures of each server. */
   servers = new Map();
   /** What happened to connections, of all servers together. */
-  counts = { rawConnection: 0, rawDisconnection: 0 };
+  counts = newCounts();
+  /** The same of each server. */
+  countsOf = new Map();
+  /** How many connections ended, by reason. */
+  ends = {};
+  /** Why sockets ended, by id. */
+  reasons = new Map();
   /** The names of the events, in the order of arrival. */
   events = [];
 
@@ -119,8 +131,9 @@ export class AdminClient {
     Object.assign(this.sockets.get(socket.id), socket);
   }
 
-  on_socket_disconnected(_nsp, id) {
+  on_socket_disconnected(_nsp, id, reason) {
     this.sockets.delete(id);
+    this.reasons.set(id, reason);
   }
 
   on_room_joined(nsp, room, id) {
@@ -136,6 +149,11 @@ export class AdminClient {
 
   on_server_stats(stats) {
     this.servers.set(stats.serverId, stats);
-    for (const { type, count } of stats.aggregatedEvents) this.counts[type] += count;
+    if (!this.countsOf.has(stats.serverId)) this.countsOf.set(stats.serverId, newCounts());
+    const ofServer = this.countsOf.get(stats.serverId);
+    for (const { type, subType, count } of stats.aggregatedEvents) {
+      for (const counts of [this.counts, ofServer]) counts[type] += count;
+      if (type === "rawDisconnection") this.ends[subType] = (this.ends[subType] ?? 0) + count;
+    }
   }
 }

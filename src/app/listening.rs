@@ -70,6 +70,7 @@ pub(super) fn listen(
         tasks: client_tasks.clone(),
         lanes: Lanes::start(client_tasks),
     };
+    chat.set_traffic_meter(Arc::new(parts.lanes.clone()));
     let (of_clients, admin_ui) = if admin.is_some() { (None, admin_ui) } else { (admin_ui, None) };
     let gateway = gateway(config, chat, parts.clone(), metrics.clone(), of_clients);
     let gateway = gateway.with_proxies(proxies).with_access_log(access_log.clone());

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     Chat,
-    ports::{ApiKey, Carrier, MetricEvent, RequestMetrics, Wire},
+    ports::{ApiKey, Carrier, MetricEvent, RequestMetrics, Traffic, TrafficMeter, Wire},
 };
 use crate::domain::{ApiScope, KeyRejection, NodeId, Rejection, Space};
 
@@ -26,6 +26,8 @@ pub struct Gauges {
     pub connections: HashMap<(Space, Carrier), usize>,
     /// The bytes that wait for these connections.
     pub waiting_bytes: usize,
+    /// What connections have sent and received.
+    pub traffic: Traffic,
     /// Number of users, with those in the grace period.
     pub users: usize,
     /// Number of rooms in memory.
@@ -77,6 +79,7 @@ impl Chat {
         Gauges {
             connections: totals.connections,
             waiting_bytes: totals.waiting_bytes,
+            traffic: self.hub.connection_pages.traffic(),
             users: self.hub.users.count(),
             rooms: self.hub.live_rooms.len(),
             journal_commands: journal.commands,
@@ -85,6 +88,11 @@ impl Chat {
             bus: EngineState::from(self.cluster.is_bus_connected()),
             is_draining: self.is_draining(),
         }
+    }
+
+    /// Sets what counts the traffic of this node. The first one is kept.
+    pub fn set_traffic_meter(&self, meter: Arc<dyn TrafficMeter>) {
+        self.hub.connection_pages.set_traffic_meter(meter);
     }
 
     /// Refuses an API key that may not read what concerns all spaces. Unlike other requests of the API

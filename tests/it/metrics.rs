@@ -81,6 +81,29 @@ async fn a_server_counts_connections_messages_and_rejections() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_a_message_are_counted_in_both_directions() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut client = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        let bytes =
+            || ["received", "sent"].map(|it| server.metric(&format!("roomcast_{it}_bytes_total")));
+        let [received, sent] = bytes();
+        client.post(&"x".repeat(10_000)).await;
+        client.next("new message").await;
+        // A write is counted after it, and the client may be faster.
+        wait_for("the bytes to be counted", async {
+            while bytes()[1] < sent + 10_000 {
+                yield_now().await;
+            }
+        })
+        .await;
+        let added = bytes()[0] - received;
+        assert!((10_000..11_000).contains(&added), "{wire:?}: {added}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_kept_for_recovery_does_not_prolong_its_delivery() {
     let server = TestServer::with(|config| config.limits.recovery_ms = 60_000).await;
     for (wire, count) in Wire::ALL.into_iter().zip(1..) {

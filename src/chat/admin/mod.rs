@@ -1,7 +1,7 @@
 //! What the official Admin UI shows of all nodes, and what its users do to connections.
 //!
-//! Nothing is recorded for it: a list of the connections is read each time, and compared with the one
-//! before. So a server without an open Admin UI does no work for it.
+//! A list of the connections is read each time, and compared with the one before. So a server without an
+//! open Admin UI only counts for it; why single connections ended is kept while a page is open.
 
 mod commands;
 mod view;
@@ -15,7 +15,7 @@ use super::{
     hub::ConnectionsOutcome,
     ports::{ConnectionsDetail, ConnectionsRequest, FirstConnections, NodeStats, OpenConnection},
 };
-use crate::domain::{ConnectionAddress, Rejection, Space};
+use crate::domain::{ConnectionAddress, NodeId, Rejection, Space};
 
 /// The most connections that are shown: the page searches its lists for each of them.
 const SOCKETS_SHOWN_MAX: usize = 1000;
@@ -40,6 +40,8 @@ pub struct AdminSnapshot {
     pub total: u64,
     /// What the nodes say of themselves.
     pub nodes: Vec<NodeStats>,
+    /// Nodes that have stopped: nothing is known of the last ends of their connections.
+    pub left: Vec<NodeId>,
     /// Whether all nodes answered. If not, connections may be missing.
     pub complete: bool,
 }
@@ -67,6 +69,7 @@ impl Chat {
         }
         let counted = snapshot.nodes.iter().map(NodeStats::open).sum();
         snapshot.total = snapshot.total.max(counted);
+        snapshot.left = self.cluster.stopped_peers();
         Ok(snapshot)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AdminSnapshot, AdminSocket};
 use crate::{
-    chat::ports::{Carrier, NodeStats, OpenConnection},
+    chat::ports::{Carrier, DisconnectCause, NodeStats, OpenConnection, Traffic},
     domain::{ConnectionAddress, NodeId, RoomName, Space},
 };
 
@@ -12,8 +12,10 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct AdminView {
     sockets: BTreeMap<(Space, ConnectionAddress), OpenConnection>,
-    /// Number of connections that a node had opened and closed.
-    servers: BTreeMap<NodeId, (u64, u64)>,
+    /// Those that are not in the last list, and whose node had not recorded their end yet.
+    missing: BTreeSet<(Space, ConnectionAddress)>,
+    /// What each node had counted.
+    servers: BTreeMap<NodeId, ServerCounts>,
 }
 
 /// A difference between two lists of connections.
@@ -28,16 +30,18 @@ pub enum AdminChange {
     /// A connection is not in a room any more.
     Left(Space, ConnectionAddress, RoomName),
     /// A connection has ended. Its rooms were these.
-    Disconnected(Space, ConnectionAddress, Vec<RoomName>),
+    Disconnected(Space, ConnectionAddress, DisconnectCause, Vec<RoomName>),
 }
 
-/// How many connections a node has opened and closed since it was last told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happened to the connections of a node since it was last told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerCounts {
     /// Number of new connections.
     pub opened: u64,
-    /// Number of connections that have ended.
-    pub closed: u64,
+    /// Number of connections that have ended, by cause.
+    pub closed: Vec<(DisconnectCause, u64)>,
+    /// What connections sent and received.
+    pub traffic: Traffic,
 }
 
 impl AdminView {
@@ -45,13 +49,24 @@ impl AdminView {
     pub fn update(&mut self, snapshot: &AdminSnapshot) -> Vec<AdminChange> {
         let mut changes = Vec::new();
         let found: BTreeSet<_> = snapshot.sockets.iter().map(key).collect();
-        self.sockets.retain(|key, open| {
+        let causes = causes(snapshot);
+        let Self { sockets, missing, .. } = self;
+        missing.retain(|key| !found.contains(key));
+        sockets.retain(|key, open| {
             // A node that did not answer still has its connections.
             if !snapshot.complete || found.contains(key) {
                 return true;
             }
+            let cause = match causes.get(&key.1) {
+                Some(cause) => *cause,
+                None if snapshot.left.contains(&key.1.node) => DisconnectCause::ServerShutdown,
+                // It may have ended after its node said which connections had: the next list has it.
+                None if missing.insert(key.clone()) => return true,
+                None => DisconnectCause::TransportClose,
+            };
+            missing.remove(key);
             let (space, address) = key.clone();
-            changes.push(AdminChange::Disconnected(space, address, open.rooms.clone()));
+            changes.push(AdminChange::Disconnected(space, address, cause, open.rooms.clone()));
             false
         });
         for socket in &snapshot.sockets {
@@ -65,12 +80,24 @@ impl AdminView {
 
     /// What a node has done since this was last called for it. Nothing is known of the time before.
     pub fn count(&mut self, stats: &NodeStats) -> ServerCounts {
-        let closed = stats.opened.saturating_sub(stats.open());
-        let now = (stats.opened, closed);
-        let before = self.servers.insert(stats.node.clone(), now).unwrap_or(now);
-        ServerCounts {
-            opened: now.0.saturating_sub(before.0),
-            closed: now.1.saturating_sub(before.1),
+        let NodeStats { node, opened, closed, traffic, .. } = stats;
+        let now = ServerCounts { opened: *opened, closed: closed.clone(), traffic: *traffic };
+        let before = self.servers.insert(node.clone(), now.clone());
+        now.since(before.as_ref().unwrap_or(&now))
+    }
+}
+
+impl ServerCounts {
+    fn since(&self, before: &Self) -> Self {
+        let closed_before: BTreeMap<_, _> = before.closed.iter().copied().collect();
+        let closed = self.closed.iter().map(|(cause, count)| {
+            let before = closed_before.get(cause).copied().unwrap_or_default();
+            (*cause, count.saturating_sub(before))
+        });
+        Self {
+            opened: self.opened.saturating_sub(before.opened),
+            closed: closed.filter(|(_, count)| *count > 0).collect(),
+            traffic: self.traffic.since(&before.traffic),
         }
     }
 }
@@ -94,6 +121,11 @@ impl NodeStats {
 
 fn key(socket: &AdminSocket) -> (Space, ConnectionAddress) {
     (socket.space.clone(), socket.open.address.clone())
+}
+
+/// Why connections ended, as their nodes say.
+fn causes(snapshot: &AdminSnapshot) -> BTreeMap<ConnectionAddress, DisconnectCause> {
+    snapshot.nodes.iter().flat_map(|it| &it.ended).cloned().collect()
 }
 
 fn add_differences(before: &OpenConnection, now: &AdminSocket, changes: &mut Vec<AdminChange>) {
@@ -150,7 +182,21 @@ mod tests {
             uptime: Duration::ZERO,
             opened,
             connections: connections.collect(),
+            closed: Vec::new(),
+            ended: Vec::new(),
+            traffic: Traffic::default(),
         }
+    }
+
+    /// A list after the end of a connection.
+    fn after_end(
+        address: &str,
+        cause: DisconnectCause,
+        sockets: Vec<AdminSocket>,
+    ) -> AdminSnapshot {
+        let ended = vec![(ConnectionAddress::parse(address).unwrap(), cause)];
+        let node = NodeStats { ended, ..stats("n", 2, &[]) };
+        AdminSnapshot { nodes: vec![node], ..snapshot(sockets) }
     }
 
     fn snapshot(sockets: Vec<AdminSocket>) -> AdminSnapshot {
@@ -181,8 +227,34 @@ mod tests {
             AdminChange::Left(space.clone(), two, room("lobby")),
         ];
         assert_eq!(view.update(&moved), expected);
-        let gone = AdminChange::Disconnected(space, one, vec![room("b"), room("z")]);
-        assert_eq!(view.update(&snapshot(vec![bob])), [gone]);
+        let cause = DisconnectCause::ByClient;
+        let gone = AdminChange::Disconnected(space, one, cause, vec![room("b"), room("z")]);
+        assert_eq!(view.update(&after_end("n.c1", cause, vec![bob.clone()])), [gone]);
+        assert_eq!(view.update(&after_end("n.c1", cause, vec![bob])), []);
+    }
+
+    #[test]
+    fn a_connection_whose_end_is_not_recorded_yet_is_told_of_with_the_next_list() {
+        let cause = DisconnectCause::PingTimeout;
+        let left = AdminSnapshot { left: vec![NodeId::from_raw("n")], ..snapshot(vec![]) };
+        for (next, expected) in [
+            (after_end("n.c1", cause, vec![]), cause),
+            (left, DisconnectCause::ServerShutdown),
+            (snapshot(vec![]), DisconnectCause::TransportClose),
+        ] {
+            let mut view = AdminView::default();
+            let ann = snapshot(vec![socket("n.c1", Some("ann"), &[])]);
+            view.update(&ann);
+            assert_eq!(view.update(&snapshot(vec![])), []);
+            assert_eq!(view.update(&ann), [], "it is in the list again");
+            assert_eq!(view.update(&snapshot(vec![])), []);
+            let (space, one) = address("n.c1");
+            assert_eq!(
+                view.update(&next),
+                [AdminChange::Disconnected(space, one, expected, vec![])]
+            );
+            assert!(view.missing.is_empty());
+        }
     }
 
     #[test]
@@ -204,19 +276,31 @@ mod tests {
         let part = AdminSnapshot { complete: false, ..snapshot(vec![one.clone()]) };
         assert_eq!(view.update(&part), []);
         let (space, other) = address("b.c1");
-        let gone = [AdminChange::Disconnected(space, other, vec![])];
-        assert_eq!(view.update(&snapshot(vec![one])), gone);
+        let cause = DisconnectCause::ServerShutdown;
+        let gone = [AdminChange::Disconnected(space, other, cause, vec![])];
+        assert_eq!(view.update(&after_end("b.c1", cause, vec![one])), gone);
     }
 
     #[test]
     fn a_node_is_counted_from_its_first_numbers_on() {
         let mut view = AdminView::default();
-        let counted = |opened, closed| ServerCounts { opened, closed };
-        let ws = |count| [("/", Carrier::PlainWebSocket, count)];
-        assert_eq!(view.count(&stats("a", 10, &ws(4))), counted(0, 0));
-        assert_eq!(view.count(&stats("a", 15, &ws(2))), counted(5, 7));
-        assert_eq!(view.count(&stats("b", 3, &[])), counted(0, 0));
-        assert_eq!(view.count(&stats("a", 1, &ws(1))), counted(0, 0), "a process began anew");
+        let [lost, left] = [DisconnectCause::TransportClose, DisconnectCause::ByClient];
+        let node = |node, opened, closed: &[_], bytes_in| NodeStats {
+            closed: closed.to_vec(),
+            traffic: Traffic { bytes_in, ..Traffic::default() },
+            ..stats(node, opened, &[])
+        };
+        let counted = |opened, closed: &[_], bytes_in| ServerCounts {
+            opened,
+            closed: closed.to_vec(),
+            traffic: Traffic { bytes_in, ..Traffic::default() },
+        };
+        let nothing = counted(0, &[], 0);
+        assert_eq!(view.count(&node("a", 10, &[(lost, 4)], 100)), nothing);
+        let later = node("a", 15, &[(lost, 4), (left, 3)], 350);
+        assert_eq!(view.count(&later), counted(5, &[(left, 3)], 250));
+        assert_eq!(view.count(&node("b", 3, &[(lost, 1)], 9)), nothing);
+        assert_eq!(view.count(&node("a", 1, &[(lost, 1)], 9)), nothing, "a process began anew");
     }
 
     #[test]

@@ -165,6 +165,11 @@ impl Cluster {
         self.lock().peers.serving(now).cloned().collect()
     }
 
+    /// The other nodes that have stopped lately.
+    pub(crate) fn stopped_peers(&self) -> Vec<NodeId> {
+        self.lock().peers.stopped().cloned().collect()
+    }
+
     /// A page of the users on the other nodes: the first `count_max` after a name.
     pub(crate) async fn remote_users(
         &self,

@@ -89,6 +89,11 @@ impl Peers {
         self.nodes.iter().filter(move |(_, it)| serves(it)).map(|(node, _)| node)
     }
 
+    /// The known nodes that have said that they leave.
+    pub(super) fn stopped(&self) -> impl Iterator<Item = &NodeId> {
+        self.nodes.iter().filter(|(_, it)| it.left_at.is_some()).map(|(node, _)| node)
+    }
+
     /// The known nodes.
     pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
         self.nodes.keys()
@@ -128,7 +133,7 @@ mod tests {
         peers.update_alive([], at(7));
         assert_eq!(peers.serving(at(8)).count(), 1, "it has announced something");
         assert_eq!(peers.serving(at(9)).count(), 0);
-        assert_eq!(peers.ids().count(), 1);
+        assert_eq!((peers.ids().count(), peers.stopped().count()), (1, 0));
     }
 
     #[test]
@@ -139,6 +144,7 @@ mod tests {
         peers.record_received(&node(), at(1));
         peers.update_alive([node()], at(1));
         assert_eq!((peers.serving(at(1)).count(), peers.ids().count()), (0, 1));
+        assert_eq!(peers.stopped().count(), 1);
     }
 
     #[test]

@@ -13,7 +13,10 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{
-    connection_map::ConnectionMap, emitter_rooms::EmitterRooms, least::least,
+    connection_map::ConnectionMap,
+    emitter_rooms::EmitterRooms,
+    end_log::{EndLog, RecordedEnds},
+    least::least,
     presence_log::PresenceLog,
 };
 use crate::{
@@ -58,6 +61,7 @@ pub(crate) struct Connections {
     /// Number of connections since the start, with those that have ended.
     opened: AtomicU64,
     emitter_rooms: EmitterRooms,
+    end_log: EndLog,
     node: NodeId,
     presence_log: Arc<PresenceLog>,
     metrics: Arc<dyn Metrics>,
@@ -75,6 +79,7 @@ impl Connections {
             next_id: AtomicU64::new(1),
             opened: AtomicU64::new(0),
             emitter_rooms: EmitterRooms::default(),
+            end_log: EndLog::default(),
             node,
             presence_log,
             metrics,
@@ -126,6 +131,11 @@ impl Connections {
     /// The number of connections since the start, with those that have ended.
     pub(super) fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Why connections ended. Which ones they were is kept from now on.
+    pub(super) fn ends(&self) -> RecordedEnds {
+        self.end_log.read()
     }
 
     /// The number of connections by space and carrier, and the bytes that wait for them.
@@ -292,10 +302,12 @@ impl Drop for ConnectionRegistration {
         // After the removal: whoever puts it in a room checks that it still exists.
         self.connections.emitter_rooms.forget(self.id);
         if let Some(Registered { space, outbox, .. }) = removed {
-            let closed = MetricEvent::ConnectionClosed(outbox.carrier().wire(), outbox.end());
+            let end = outbox.end();
+            self.connections.end_log.record(self.id, end.into());
+            let closed = MetricEvent::ConnectionClosed(outbox.carrier().wire(), end);
             self.connections.metrics.record(closed);
             let address = || self.connections.address(self.id);
-            self.connections.presence_log.connection_gone(&space, address, outbox.end());
+            self.connections.presence_log.connection_gone(&space, address, end);
         }
     }
 }

@@ -23,6 +23,7 @@ mod denials;
 mod due_queue;
 mod emitter_rooms;
 mod emitters;
+mod end_log;
 mod fanout;
 mod least;
 mod listeners;

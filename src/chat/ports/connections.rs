@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Carrier, Peer};
+use super::{Carrier, DisconnectCause, Peer, Traffic};
 use crate::domain::{ConnectionAddress, NodeId, RoomName, Space, UserName};
 
 /// The number of a request for a page of connections, unique on the node that asks.
@@ -94,6 +94,12 @@ pub struct NodeStats {
     pub opened: u64,
     /// Number of open connections.
     pub connections: Vec<(Space, Carrier, u64)>,
+    /// Number of connections that have ended since its start, by cause.
+    pub closed: Vec<(DisconnectCause, u64)>,
+    /// The connections that ended lately, as far as they are kept.
+    pub ended: Vec<(ConnectionAddress, DisconnectCause)>,
+    /// What its connections have sent and received since its start.
+    pub traffic: Traffic,
 }
 
 impl NodeStats {

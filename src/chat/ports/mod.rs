@@ -9,6 +9,7 @@ mod bus;
 mod clock;
 mod connections;
 mod denials;
+mod disconnect;
 mod draft;
 mod fault;
 mod metrics;
@@ -19,6 +20,7 @@ mod recording;
 mod store;
 mod tokens;
 mod traces;
+mod traffic;
 mod transfers;
 mod users;
 mod webhooks;
@@ -42,6 +44,7 @@ pub use connections::{
     OpenConnection, ROOMS_LISTED_MAX,
 };
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
+pub use disconnect::DisconnectCause;
 pub use draft::{Draft, DraftAct, Outcome, PostedMessage, StoredAct, StoredMessage};
 pub use fault::{Fault, with_causes};
 pub use metrics::{
@@ -60,6 +63,7 @@ pub(crate) use traces::StoredSpan;
 pub use traces::{
     ReceivedRequest, Span, SpanFact, SpanHandle, SpanKind, Tracer, current_span, in_span,
 };
+pub use traffic::{Traffic, TrafficMeter};
 pub use transfers::{
     ClaimStep, EventSource, FoundSession, KeptEvent, SeenAnnouncement, SessionClaim,
     SessionClaimId, SessionReply, SessionState, TakenSession,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus_client::{
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
@@ -29,6 +29,11 @@ pub(super) fn registry(gauges: &Gauges) -> Registry {
     register(it, "rooms_live", "Rooms in memory", gauges.rooms);
     let help = "What waits for connections that read slowly";
     it.register_with_unit("outbox", help, Unit::Bytes, gauge(gauges.waiting_bytes));
+    let traffic = &gauges.traffic;
+    let help = "What clients have sent";
+    it.register_with_unit("received", help, Unit::Bytes, counter(traffic.bytes_in));
+    let help = "What clients were sent";
+    it.register_with_unit("sent", help, Unit::Bytes, counter(traffic.bytes_out));
     register(it, "journal_waiting", "Commands that wait for the store", gauges.journal_commands);
     let help = "The size of the messages that wait for the store";
     it.register_with_unit("journal", help, Unit::Bytes, gauge(gauges.journal_bytes));
@@ -42,6 +47,13 @@ pub(super) fn registry(gauges: &Gauges) -> Registry {
 
 fn register(registry: &mut Registry, name: &str, help: &str, value: usize) {
     registry.register(name, help, gauge(value));
+}
+
+/// A counter with this value.
+fn counter(value: u64) -> Counter {
+    let counter = Counter::default();
+    counter.inc_by(value);
+    counter
 }
 
 fn connections(gauges: &Gauges) -> Family<Labels, Gauge> {

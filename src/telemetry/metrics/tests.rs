@@ -12,7 +12,8 @@ use crate::{
     chat::{
         EngineState,
         ports::{
-            BackendFailure, Carrier, ConnectionEnd, MissedSource, ReadOutcome, SpanLoss, Wire,
+            BackendFailure, Carrier, ConnectionEnd, MissedSource, ReadOutcome, SpanLoss, Traffic,
+            Wire,
         },
     },
     domain::{BackendName, CloseReason, Rejection, Space, WebhookName},
@@ -23,6 +24,7 @@ fn gauges() -> Gauges {
     Gauges {
         connections: HashMap::new(),
         waiting_bytes: 0,
+        traffic: Traffic { bytes_in: 12, bytes_out: 34, ..Traffic::default() },
         users: 0,
         rooms: 0,
         journal_commands: 0,
@@ -110,6 +112,8 @@ fn every_event_is_counted_under_its_labels() {
             r#"roomcast_delivery_seconds_bucket{le="0.001"} 1"#,
             r#"roomcast_missed_sent_total{source="refused"} 1"#,
             "roomcast_messages_stored_total 603",
+            "roomcast_received_bytes_total 12",
+            "roomcast_sent_bytes_total 34",
             r#"roomcast_commit_messages_bucket{le="4.0"} 1"#,
             r#"roomcast_commit_messages_bucket{le="+Inf"} 2"#,
             r#"roomcast_commit_seconds_bucket{le="0.001"} 1"#,

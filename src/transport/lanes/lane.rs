@@ -14,7 +14,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::yield_now};
 
-use crate::tasks::Tasks;
+use super::traffic::TrafficCounters;
+use crate::{
+    chat::ports::{Traffic, TrafficMeter},
+    tasks::Tasks,
+};
 
 /// The most lanes. More than a few only add wake-ups.
 const LANES_MAX: usize = 4;
@@ -38,6 +42,7 @@ pub(super) struct Lane {
     /// Notifies the task: a list is not empty any more, or the last user has left.
     changed: Notify,
     tasks: Tasks,
+    traffic: TrafficCounters,
 }
 
 #[derive(Default)]
@@ -95,10 +100,19 @@ impl Lanes {
     }
 }
 
+impl TrafficMeter for Lanes {
+    fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        self.lanes.iter().for_each(|lane| lane.traffic.add_to(&mut sum));
+        sum
+    }
+}
+
 impl Lane {
     pub(super) fn new(tasks: &Tasks) -> Arc<Self> {
         let (state, changed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { state, changed, tasks: tasks.clone() })
+        let (tasks, traffic) = (tasks.clone(), TrafficCounters::default());
+        Arc::new(Self { state, changed, tasks, traffic })
     }
 
     /// Adds a user. The task runs until the drain; an upgrade that completes later starts it again.
@@ -125,6 +139,11 @@ impl Lane {
         if is_first {
             self.changed.notify_one();
         }
+    }
+
+    /// What its connections send and receive.
+    pub(super) fn traffic(&self) -> &TrafficCounters {
+        &self.traffic
     }
 
     pub(super) fn tasks(&self) -> &Tasks {

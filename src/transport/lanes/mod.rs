@@ -24,6 +24,7 @@ pub(super) mod test_support;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traffic;
 mod writer;
 
 pub use self::lane::Lanes;

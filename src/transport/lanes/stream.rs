@@ -121,6 +121,7 @@ impl LaneStream {
     ) -> Self {
         // The buffer itself would keep the 8 KiB that hyper has read the request into.
         let ahead = Bytes::copy_from_slice(read_buffer);
+        writer.traffic().received(ahead.len());
         writer.attach(socket);
         Self { read: Some(read), ahead, is_over: false, writer, permit, tasks }
     }
@@ -140,7 +141,9 @@ impl AsyncRead for LaneStream {
         let before = buffer.filled().len();
         let half = self.read.as_mut().expect("only drop takes it");
         let read = ready!(Pin::new(half).poll_read(cx, buffer));
-        let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
+        let received = buffer.filled().len() - before;
+        self.writer.traffic().received(received);
+        let is_end = received == 0 && buffer.remaining() > 0;
         self.is_over |= read.is_err() || is_end;
         Poll::Ready(read)
     }

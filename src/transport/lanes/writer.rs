@@ -20,6 +20,7 @@ use super::{
     lane::{Lane, Lanes, Priority, Turn},
     output::{LaneSocket, Output},
     queue::{Follow, Intake, NextStep, QueueFull, WriteQueue},
+    traffic::TrafficCounters,
 };
 use crate::domain::Limits;
 
@@ -84,6 +85,11 @@ impl LaneWriter {
         let taken = queue.take(bytes_max);
         self.unlock(queue);
         taken
+    }
+
+    /// What counts the traffic of the connection, with that of others.
+    pub(in crate::transport) fn traffic(&self) -> &TrafficCounters {
+        self.lane.traffic()
     }
 
     /// The limits of the queue, and of its owner.
@@ -213,6 +219,7 @@ impl LaneWriter {
         let output = self.queue.lock().begin_turn(list);
         let Some(mut output) = output else { return NextStep::Rest };
         let written = output.write();
+        self.traffic().sent(written.bytes, written.frames);
         let mut queue = self.queue.lock();
         let (next, unused) = queue.end_turn(output, written);
         self.unlock(queue);

@@ -36,6 +36,7 @@ pub(super) fn receive(
     value: Value,
     ack: Option<i64>,
 ) {
+    session.writer().traffic().request_received();
     let bytes = QueuedRequest::bytes_of(&value);
     let unanswered = match session.reserve_request(bytes) {
         Ok(unanswered) => unanswered,

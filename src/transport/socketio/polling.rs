@@ -118,11 +118,12 @@ impl SocketIoTransport {
         }
         let Some(answer) = engine_answer else {
             let payload = poll_payload::of_frames(version, &frames);
-            return Ok(EngineResponse::text(payload).into_response());
+            return Ok(respond(session, payload, frames.len()));
         };
         let mut payload = PollPayload::new(version, &frames);
         let packets = || payload::packets(version, &answer.body);
         packets().for_each(|it| session.on_engine_packet(it));
+        let count = frames.len() + packets().count();
         if packets().all(|it| session.replacement(it).is_none()) {
             payload.append(&answer.body);
         } else {
@@ -133,7 +134,7 @@ impl SocketIoTransport {
                 }
             }
         }
-        Ok(EngineResponse::text(payload.into_bytes()).into_response())
+        Ok(respond(session, payload.into_bytes(), count))
     }
 
     /// Whether the next poll of a client reaches the process that follows: then the answer to this one
@@ -146,6 +147,12 @@ impl SocketIoTransport {
         session.wait_closing().await;
         matches!(session.close_reason(), Some(CloseReason::Draining { .. }))
     }
+}
+
+/// The answer to a poll, with this number of packets.
+fn respond(session: &EngineSession, payload: Bytes, packets: usize) -> Response<Body> {
+    session.writer().traffic().sent(payload.len(), packets);
+    EngineResponse::text(payload).into_response()
 }
 
 /// Waits for frames alone, while no packet of the engine is expected: its poll costs as much as the

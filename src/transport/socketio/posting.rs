@@ -101,6 +101,7 @@ async fn read(session: &Arc<EngineSession>, body: Body) -> Result<Bytes, EngineR
         body = payload::read_body(body, session.limits()) => body,
         () = session.wait_aborted() => Err(EngineRejection::SessionUnknown),
     };
+    let body = body.inspect(|it| session.writer().traffic().received(it.len()));
     body.inspect_err(|rejection| match *rejection {
         EngineRejection::TooLarge { limit } => {
             session.close(CloseReason::FrameTooLarge { limit });

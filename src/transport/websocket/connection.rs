@@ -218,6 +218,7 @@ async fn handle_frame(
     outbox: &Arc<WebSocketOutbox>,
     metrics: &Arc<RequestMetrics>,
 ) -> Result<(), SocketEnd> {
+    outbox.writer().traffic().request_received();
     let received = metrics.received();
     let rules = session.request_rules();
     if let Some(translator) = outbox.format().translator() {

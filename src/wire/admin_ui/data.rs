@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     chat::{
         AdminSocket, ServerCounts,
-        ports::{NodeStats, OpenConnection, Peer},
+        ports::{NodeStats, OpenConnection, Peer, Traffic},
     },
     domain::UserName,
     wire::payload::Timestamp,
@@ -79,17 +79,30 @@ pub(super) struct EventCount {
     /// Milliseconds since 1970.
     timestamp: i64,
     r#type: &'static str,
+    #[serde(rename = "subType", skip_serializing_if = "Option::is_none")]
+    sub_type: Option<&'static str>,
     count: u64,
 }
 
 impl EventCount {
     /// Those that are not zero.
-    pub(super) fn list(counts: ServerCounts, at: OffsetDateTime) -> Vec<Self> {
-        let ServerCounts { opened, closed } = counts;
+    pub(super) fn list(counts: &ServerCounts, at: OffsetDateTime) -> Vec<Self> {
+        let ServerCounts { opened, closed, traffic } = counts;
+        let Traffic { packets_in, bytes_in, packets_out, bytes_out } = *traffic;
         let timestamp = at.unix_timestamp() * 1000;
-        let all = [("rawConnection", opened), ("rawDisconnection", closed)];
-        let counted = all.into_iter().filter(|(_, count)| *count > 0);
-        counted.map(|(r#type, count)| Self { timestamp, r#type, count }).collect()
+        let event = |(r#type, sub_type, count)| Self { timestamp, r#type, sub_type, count };
+        let ends = closed.iter().map(|(cause, count)| {
+            let sub_type = Some(super::reason(*cause));
+            ("rawDisconnection", sub_type, *count)
+        });
+        let sums = [
+            ("packetsIn", None, packets_in),
+            ("bytesIn", None, bytes_in),
+            ("packetsOut", None, packets_out),
+            ("bytesOut", None, bytes_out),
+        ];
+        let all = [("rawConnection", None, *opened)].into_iter().chain(ends).chain(sums);
+        all.filter(|(_, _, count)| *count > 0).map(event).collect()
     }
 }
 
@@ -133,7 +146,7 @@ impl<'a> From<&'a AdminSocket> for UpdatedSocketData<'a> {
 
 impl<'a> ServerData<'a> {
     pub(super) fn of(stats: &'a NodeStats, aggregated_events: Vec<EventCount>) -> Self {
-        let NodeStats { node, host, process, uptime, opened: _, connections: _ } = stats;
+        let NodeStats { node, host, process, uptime, .. } = stats;
         let namespaces = stats.by_space().into_iter().map(|(space, sockets_count)| {
             let name = space.as_raw();
             NamespaceData { name, sockets_count }

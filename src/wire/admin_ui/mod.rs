@@ -12,7 +12,10 @@ use self::data::{EventCount, ServerData, SocketData, UpdatedSocketData};
 pub use self::received::{AdminCredentials, credentials, request};
 use super::payload::{self, Timestamp};
 use crate::{
-    chat::{AdminChange, AdminSocket, ServerCounts, ports::NodeStats},
+    chat::{
+        AdminChange, AdminSocket, ServerCounts,
+        ports::{DisconnectCause, NodeStats},
+    },
     domain::{AdminUiRights, Body, RoomName, Space, Token},
 };
 
@@ -70,9 +73,9 @@ pub fn change(change: &AdminChange, at: OffsetDateTime) -> Vec<Body> {
             let id = address.to_string();
             vec![event(&("room_left", space.as_raw(), room.as_raw(), id, at))]
         }
-        AdminChange::Disconnected(space, address, rooms) => {
+        AdminChange::Disconnected(space, address, cause, rooms) => {
             let (nsp, id) = (space.as_raw(), address.to_string());
-            let end = event(&("socket_disconnected", nsp, &id, "transport close", at));
+            let end = event(&("socket_disconnected", nsp, &id, reason(*cause), at));
             // The page removes the socket from rooms only when it is told so.
             let rooms = [&*id].into_iter().chain(rooms.iter().map(RoomName::as_raw));
             let left = rooms.map(|room| event(&("room_left", nsp, room, &id, at)));
@@ -82,7 +85,7 @@ pub fn change(change: &AdminChange, at: OffsetDateTime) -> Vec<Body> {
 }
 
 /// The figures of one node.
-pub fn server_stats(stats: &NodeStats, counts: ServerCounts, at: OffsetDateTime) -> Body {
+pub fn server_stats(stats: &NodeStats, counts: &ServerCounts, at: OffsetDateTime) -> Body {
     event(&("server_stats", ServerData::of(stats, EventCount::list(counts, at))))
 }
 
@@ -90,6 +93,19 @@ pub fn server_stats(stats: &NodeStats, counts: ServerCounts, at: OffsetDateTime)
 pub fn list_is_cut(shown: usize, total: u64, at: OffsetDateTime) -> Body {
     let text = format!("{shown} of {total} sockets are shown");
     event(&("event_received", Space::root().as_raw(), "-", ("list_cut", text), Timestamp(at)))
+}
+
+/// The words of Socket.IO for the end of a connection.
+fn reason(cause: DisconnectCause) -> &'static str {
+    match cause {
+        DisconnectCause::TransportClose => "transport close",
+        DisconnectCause::PingTimeout => "ping timeout",
+        DisconnectCause::ParseError => "parse error",
+        DisconnectCause::ByClient => "client namespace disconnect",
+        DisconnectCause::ByServer => "server namespace disconnect",
+        DisconnectCause::ServerShutdown => "server shutting down",
+        DisconnectCause::ForcedClose => "forced close",
+    }
 }
 
 fn event(items: &impl Serialize) -> Body {

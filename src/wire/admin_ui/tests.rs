@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chat::{
         AdminCommand, AdminRequest,
-        ports::{Carrier, OpenConnection, Peer},
+        ports::{Carrier, OpenConnection, Peer, Traffic},
     },
     domain::{ConnectionAddress, Limits, NodeId, Rejection, RoomName, RoomSelector, UserName},
 };
@@ -77,13 +77,24 @@ fn each_change_is_an_event_and_an_end_leaves_all_rooms() {
     assert_eq!(texts(&joined), [format!(r#"["room_joined","/shop","a","n1.c1a",{at}]"#)]);
     let left = of(AdminChange::Left(shop(), address(), room("a")));
     assert_eq!(texts(&left), [format!(r#"["room_left","/shop","a","n1.c1a",{at}]"#)]);
-    let ended = of(AdminChange::Disconnected(shop(), address(), vec![room("a")]));
-    let expected = [
-        format!(r#"["socket_disconnected","/shop","n1.c1a","transport close",{at}]"#),
-        format!(r#"["room_left","/shop","n1.c1a","n1.c1a",{at}]"#),
-        format!(r#"["room_left","/shop","a","n1.c1a",{at}]"#),
+    let ended = |cause| of(AdminChange::Disconnected(shop(), address(), cause, vec![room("a")]));
+    let words = [
+        "transport close",
+        "ping timeout",
+        "parse error",
+        "client namespace disconnect",
+        "server namespace disconnect",
+        "server shutting down",
+        "forced close",
     ];
-    assert_eq!(texts(&ended), expected);
+    for (cause, word) in DisconnectCause::ALL.into_iter().zip(words) {
+        let expected = [
+            format!(r#"["socket_disconnected","/shop","n1.c1a","{word}",{at}]"#),
+            format!(r#"["room_left","/shop","n1.c1a","n1.c1a",{at}]"#),
+            format!(r#"["room_left","/shop","a","n1.c1a",{at}]"#),
+        ];
+        assert_eq!(texts(&ended(cause)), expected);
+    }
 }
 
 #[test]
@@ -98,15 +109,26 @@ fn the_figures_of_a_node_have_its_spaces_and_what_happened() {
             (Space::root(), Carrier::SocketIoPolling, 1),
             (Space::root(), Carrier::PlainWebSocket, 2),
         ],
+        closed: Vec::new(),
+        ended: Vec::new(),
+        traffic: Traffic::default(),
     };
-    let counts = ServerCounts { opened: 3, closed: 0 };
+    let closed = vec![(DisconnectCause::PingTimeout, 1), (DisconnectCause::ByClient, 2)];
+    let traffic = Traffic { packets_in: 4, bytes_in: 50, packets_out: 0, bytes_out: 60 };
+    let counts = ServerCounts { opened: 3, closed, traffic };
     let expected = concat!(
         r#"["server_stats",{"serverId":"n1","hostname":"vm","pid":7,"uptime":1.5,"#,
         r#""clientsCount":3,"pollingClientsCount":1,"#,
-        r#""aggregatedEvents":[{"timestamp":1796000523000,"type":"rawConnection","count":3}],"#,
+        r#""aggregatedEvents":[{"timestamp":1796000523000,"type":"rawConnection","count":3},"#,
+        r#"{"timestamp":1796000523000,"type":"rawDisconnection","subType":"ping timeout","count":1},"#,
+        r#"{"timestamp":1796000523000,"type":"rawDisconnection","#,
+        r#""subType":"client namespace disconnect","count":2},"#,
+        r#"{"timestamp":1796000523000,"type":"packetsIn","count":4},"#,
+        r#"{"timestamp":1796000523000,"type":"bytesIn","count":50},"#,
+        r#"{"timestamp":1796000523000,"type":"bytesOut","count":60}],"#,
         r#""namespaces":[{"name":"/","socketsCount":3}]}]"#
     );
-    assert_eq!(server_stats(&stats, counts, NOW).json(), expected);
+    assert_eq!(server_stats(&stats, &counts, NOW).json(), expected);
     let cut = r#"["event_received","/","-",["list_cut","1000 of 1200 sockets are shown"],"2026-11-30T01:02:03.456Z"]"#;
     assert_eq!(list_is_cut(1000, 1200, NOW).json(), cut);
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     chat::ports::{
         Carrier, ClusterEvent, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId,
-        FirstConnections, NodeStats, OpenConnection, Peer,
+        DisconnectCause, FirstConnections, NodeStats, OpenConnection, Peer, Traffic,
     },
     domain::{NodeId, RoomName},
 };
@@ -72,6 +72,21 @@ struct NodeStatsPayload<'a> {
     opened: u64,
     #[serde(borrow)]
     connections: Vec<(Text<'a>, Text<'a>, u64)>,
+    /// What follows is not known to earlier versions.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<(Text<'a>, u64)>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<(Text<'a>, Text<'a>)>,
+    #[serde(default)]
+    traffic: TrafficPayload,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct TrafficPayload {
+    packets_in: u64,
+    bytes_in: u64,
+    packets_out: u64,
+    bytes_out: u64,
 }
 
 impl<'a> ConnectionsRequestPayload<'a> {
@@ -167,7 +182,8 @@ impl<'a> OpenConnectionPayload<'a> {
 
 impl<'a> NodeStatsPayload<'a> {
     fn of(stats: &'a NodeStats) -> Self {
-        let NodeStats { node, host, process, uptime, opened, connections } = stats;
+        let NodeStats { node, host, process, uptime, opened, connections, closed, ended, traffic } =
+            stats;
         let connections = connections.iter().map(|(space, carrier, count)| {
             (space.as_raw().into(), carrier_name(*carrier).into(), *count)
         });
@@ -178,13 +194,36 @@ impl<'a> NodeStatsPayload<'a> {
             uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
             opened: *opened,
             connections: connections.collect(),
+            closed: closed
+                .iter()
+                .map(|(cause, count)| (cause_name(*cause).into(), *count))
+                .collect(),
+            ended: ended
+                .iter()
+                .map(|(address, cause)| (address.to_string().into(), cause_name(*cause).into()))
+                .collect(),
+            traffic: TrafficPayload::of(traffic),
         }
     }
 
     fn parse(self) -> Result<NodeStats, DecodeError> {
-        let Self { node: name, host, process, uptime_ms, opened, connections } = self;
+        let Self {
+            node: name,
+            host,
+            process,
+            uptime_ms,
+            opened,
+            connections,
+            closed,
+            ended,
+            traffic,
+        } = self;
         let connections = connections.into_iter().map(|(space, carrier, count)| {
             Ok::<_, DecodeError>((values::space(&space)?, carrier_named(&carrier)?, count))
+        });
+        let ended = ended.into_iter().filter_map(|(connection, cause)| {
+            let cause = cause_named(&cause)?;
+            Some(address(&connection).map(|it| (it, cause)))
         });
         Ok(NodeStats {
             node: node(&name)?,
@@ -193,8 +232,40 @@ impl<'a> NodeStatsPayload<'a> {
             uptime: Duration::from_millis(uptime_ms),
             opened,
             connections: connections.collect::<Result<_, _>>()?,
+            closed: closed.into_iter().filter_map(|it| Some((cause_named(&it.0)?, it.1))).collect(),
+            ended: ended.collect::<Result<_, _>>()?,
+            traffic: traffic.parse(),
         })
     }
+}
+
+impl TrafficPayload {
+    fn of(traffic: &Traffic) -> Self {
+        let Traffic { packets_in, bytes_in, packets_out, bytes_out } = *traffic;
+        Self { packets_in, bytes_in, packets_out, bytes_out }
+    }
+
+    fn parse(self) -> Traffic {
+        let Self { packets_in, bytes_in, packets_out, bytes_out } = self;
+        Traffic { packets_in, bytes_in, packets_out, bytes_out }
+    }
+}
+
+fn cause_name(cause: DisconnectCause) -> &'static str {
+    match cause {
+        DisconnectCause::TransportClose => "transport_close",
+        DisconnectCause::PingTimeout => "ping_timeout",
+        DisconnectCause::ParseError => "parse_error",
+        DisconnectCause::ByClient => "client",
+        DisconnectCause::ByServer => "server",
+        DisconnectCause::ServerShutdown => "shutdown",
+        DisconnectCause::ForcedClose => "forced_close",
+    }
+}
+
+/// The cause with this name. `None` for one of a later version.
+fn cause_named(name: &str) -> Option<DisconnectCause> {
+    DisconnectCause::ALL.into_iter().find(|it| cause_name(*it) == name)
 }
 
 fn carrier_name(carrier: Carrier) -> &'static str {

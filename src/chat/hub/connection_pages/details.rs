@@ -4,8 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ConnectionPages;
 use crate::{
-    chat::ports::{NodeStats, OpenConnection, ROOMS_LISTED_MAX},
-    domain::{ConnectionId, RoomName, Space},
+    chat::{
+        hub::end_log::RecordedEnds,
+        ports::{NodeStats, OpenConnection, ROOMS_LISTED_MAX},
+    },
+    domain::{ConnectionAddress, ConnectionId, RoomName, Space},
 };
 
 impl ConnectionPages {
@@ -39,13 +42,22 @@ impl ConnectionPages {
             .map(|((space, carrier), count)| (space, carrier, count as u64))
             .collect();
         connections.sort_unstable();
+        let node = self.publisher.node();
+        let RecordedEnds { counts: closed, ends } = self.connections.ends();
+        let ended = ends.into_iter().map(|(connection, cause)| {
+            let address = ConnectionAddress { node: node.clone(), connection };
+            (address, cause)
+        });
         NodeStats {
-            node: self.publisher.node().clone(),
+            node: node.clone(),
             host: self.host.get().cloned().unwrap_or_default(),
             process: std::process::id(),
             uptime: self.timers.now(),
             opened: self.connections.opened(),
             connections,
+            closed,
+            ended: ended.collect(),
+            traffic: self.traffic(),
         }
     }
 }

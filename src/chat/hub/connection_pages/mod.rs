@@ -29,7 +29,7 @@ use crate::{
     chat::{
         ports::{
             ClusterEvent, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId,
-            FirstConnections, NodeStats, OpenConnection,
+            FirstConnections, NodeStats, OpenConnection, Traffic, TrafficMeter,
         },
         publisher::Publisher,
     },
@@ -52,6 +52,8 @@ pub(crate) struct ConnectionPages {
     timers: Arc<Timers>,
     /// The name of this machine, once it is known.
     host: OnceLock<Box<str>>,
+    /// Counts the traffic of this node, once there are transports.
+    traffic: OnceLock<Arc<dyn TrafficMeter>>,
     table: Mutex<Table>,
 }
 
@@ -98,13 +100,23 @@ impl ConnectionPages {
         publisher: Arc<Publisher>,
         timers: Arc<Timers>,
     ) -> Self {
-        let (host, table) = (OnceLock::new(), Mutex::default());
-        Self { connections, users, listeners, publisher, timers, host, table }
+        let (host, traffic, table) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { connections, users, listeners, publisher, timers, host, traffic, table }
     }
 
     /// Names the machine. The first name is kept.
     pub(crate) fn set_host(&self, host: &str) {
         self.host.get_or_init(|| host.into());
+    }
+
+    /// Sets what counts the traffic of this node. The first one is kept.
+    pub(crate) fn set_traffic_meter(&self, meter: Arc<dyn TrafficMeter>) {
+        self.traffic.get_or_init(|| meter);
+    }
+
+    /// What the connections of this node have sent and received.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic.get().map(|it| it.traffic()).unwrap_or_default()
     }
 
     /// The first connections of this node and of `peers`, the other nodes. Waits for them for

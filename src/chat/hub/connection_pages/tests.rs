@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     chat::{
         hub::{ConnectionRegistration, Hub},
-        ports::{ClusterCommand, Placing},
+        ports::{ClusterCommand, DisconnectCause, Placing},
         test_support::{RecordingOutbox, publisher},
     },
     domain::{Limits, RoomName, Space, UserName},
@@ -113,11 +113,39 @@ fn a_detailed_page_has_rooms_and_the_node() {
     let [stats] = &*first.nodes else { panic!("{first:?}") };
     assert_eq!((stats.node.as_raw(), &*stats.host, stats.opened), ("alone", "vm", 2));
     assert_eq!(stats.open(), 2);
+    assert_eq!((stats.closed.len(), stats.traffic), (0, Traffic::default()));
     assert!(page(ConnectionsDetail::Rooms).nodes.is_empty());
     let no_rooms: [Vec<String>; 2] = Default::default();
     assert_eq!(rooms(&page(ConnectionsDetail::None)), no_rooms);
     place(Placing::Out);
     assert_eq!(rooms(&page(ConnectionsDetail::Rooms)), no_rooms);
+}
+
+/// Has counted this.
+struct Counted(Traffic);
+
+impl TrafficMeter for Counted {
+    fn traffic(&self) -> Traffic {
+        self.0
+    }
+}
+
+#[test]
+fn a_node_says_why_connections_ended_and_what_passed_through_them() {
+    let mut fixture = Fixture::new(3);
+    let traffic = Traffic { packets_in: 1, bytes_in: 2, packets_out: 3, bytes_out: 4 };
+    fixture.hub.connection_pages.set_traffic_meter(Arc::new(Counted(traffic)));
+    let stats = |fixture: &Fixture| {
+        let detail = ConnectionsDetail::RoomsAndNodes;
+        fixture.here(&ConnectionsRequest { detail, ..request(None, 9) }).nodes.remove(0)
+    };
+    assert_eq!(stats(&fixture).ended, []);
+    fixture.connections.pop();
+    let after = stats(&fixture);
+    let address = ConnectionAddress::parse("alone.c3").unwrap();
+    assert_eq!(after.ended, [(address, DisconnectCause::ByClient)]);
+    assert_eq!(after.closed, [(DisconnectCause::ByClient, 1)]);
+    assert_eq!(after.traffic, traffic);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,17 +5,24 @@ mod property;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+    time::{Instant, timeout},
+};
 
 use super::{
     frame,
     lane::Lanes,
     output::TURN_BYTES_MAX,
     queue::QueueFull,
-    test_support::{TestPeer, writer, writer_on},
+    test_support::{TestPeer, lane_stream, writer, writer_on},
     writer::LaneWriter,
 };
-use crate::{domain::Limits, tasks::Tasks};
+use crate::{
+    chat::ports::{Traffic, TrafficMeter as _},
+    domain::Limits,
+    tasks::Tasks,
+};
 
 const WAIT: Duration = Duration::from_secs(30);
 const EVENTS_MAX: usize = 6;
@@ -83,6 +90,28 @@ async fn a_blocked_connection_does_not_delay_the_others() {
     slow_peer.accept(usize::MAX);
     slow.flushed().await;
     assert_eq!(slow_peer.received(), bytes(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_traffic_of_all_lanes_is_counted_once() {
+    let lanes = Lanes::start_some(2, &Tasks::new());
+    let (one, peer) = writer_on(&lanes, &limits());
+    peer.accept(7);
+    for length in [10, 20] {
+        one.push(bytes(length)).unwrap();
+    }
+    let other = Arc::new(LaneWriter::new(&lanes, limits()));
+    let (server, mut client) = duplex(1 << 10);
+    let mut stream = lane_stream(server, b"ahead", Arc::clone(&other));
+    other.push(bytes(30)).unwrap();
+    client.write_all(b"later").await.unwrap();
+    stream.read_exact(&mut [0; 10]).await.unwrap();
+    other.flushed().await;
+    peer.accept(usize::MAX);
+    one.flushed().await;
+    other.traffic().request_received();
+    let expected = Traffic { packets_in: 1, bytes_in: 10, packets_out: 3, bytes_out: 66 };
+    assert_eq!(lanes.traffic(), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl Page<'_> {
         }
         for stats in &snapshot.nodes {
             let counts = view.count(stats);
-            self.connection.send(&admin_ui::server_stats(stats, counts, now));
+            self.connection.send(&admin_ui::server_stats(stats, &counts, now));
         }
         if snapshot.is_cut() && !self.is_cut {
             let shown = snapshot.sockets.len();

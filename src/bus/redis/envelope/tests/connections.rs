@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::chat::ports::{
-    Carrier, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId, FirstConnections,
-    NodeStats, OpenConnection, Peer,
+    Carrier, ConnectionsDetail, ConnectionsRequest, ConnectionsRequestId, DisconnectCause,
+    FirstConnections, NodeStats, OpenConnection, Peer, Traffic,
 };
 
 fn node_stats() -> NodeStats {
@@ -14,6 +14,12 @@ fn node_stats() -> NodeStats {
         uptime: std::time::Duration::from_millis(1500),
         opened: 9,
         connections: vec![(Space::root(), Carrier::PlainWebSocket, 2)],
+        closed: vec![(DisconnectCause::ByClient, 6), (DisconnectCause::PingTimeout, 1)],
+        ended: DisconnectCause::ALL
+            .into_iter()
+            .map(|cause| (ConnectionAddress::parse("n1.c1").unwrap(), cause))
+            .collect(),
+        traffic: Traffic { packets_in: 1, bytes_in: 20, packets_out: 3, bytes_out: 40 },
     }
 }
 
@@ -71,7 +77,7 @@ pub(super) fn examples() -> Vec<Example> {
         (
             reply_of(vec![in_rooms], 1, vec![stats]),
             "connections reply",
-            r#"{"to":"n2","id":9,"total":1,"connections":[{"connection":"n1.c1d","carrier":"polling","since_ms":1700000000123,"rooms":["a","b"]}],"nodes":[{"node":"n1","host":"vm","process":7,"uptime_ms":1500,"opened":9,"connections":[["/","ws",2]]}]}"#,
+            r#"{"to":"n2","id":9,"total":1,"connections":[{"connection":"n1.c1d","carrier":"polling","since_ms":1700000000123,"rooms":["a","b"]}],"nodes":[{"node":"n1","host":"vm","process":7,"uptime_ms":1500,"opened":9,"connections":[["/","ws",2]],"closed":[["client",6],["ping_timeout",1]],"ended":[["n1.c1","transport_close"],["n1.c1","ping_timeout"],["n1.c1","parse_error"],["n1.c1","client"],["n1.c1","server"],["n1.c1","shutdown"],["n1.c1","forced_close"]],"traffic":{"packets_in":1,"bytes_in":20,"packets_out":3,"bytes_out":40}}]}"#,
         ),
         (
             reply(Vec::new(), 7),
@@ -92,6 +98,25 @@ fn a_detail_of_a_later_version_is_left_out() {
     let event = decode(envelope.as_bytes()).unwrap().event;
     let ClusterEvent::ConnectionsRequest(_, request) = event else { panic!("{event:?}") };
     assert_eq!(request.detail, ConnectionsDetail::None);
+}
+
+#[test]
+fn the_figures_of_an_earlier_version_have_no_ends_and_a_later_cause_is_left_out() {
+    let stats = |more: &str| {
+        let envelope = format!(
+            r#"{{"v":1,"from":"n1","n":7,"kind":"connections reply","data":{{"to":"n2","id":9,"total":0,"connections":[],"nodes":[{{"node":"n1","host":"vm","process":7,"uptime_ms":1500,"opened":9,"connections":[]{more}}}]}}}}"#
+        );
+        let event = decode(envelope.as_bytes())?.event;
+        let ClusterEvent::ConnectionsReply { first, .. } = event else { panic!("{event:?}") };
+        let NodeStats { closed, ended, traffic, .. } = first.nodes.into_iter().next().unwrap();
+        Ok::<_, Malformed>((closed, ended.len(), traffic))
+    };
+    assert_eq!(stats(""), Ok((Vec::new(), 0, Traffic::default())));
+    let later = r#","closed":[["later",2],["client",1]],"ended":[["n1.c1","later"]]"#;
+    let client = vec![(DisconnectCause::ByClient, 1)];
+    assert_eq!(stats(later), Ok((client, 0, Traffic::default())));
+    let invalid = stats(r#","ended":[["c1","client"]]"#);
+    assert_eq!(invalid, Err(Malformed::Value("connection")));
 }
 
 #[test]
