@@ -9,7 +9,8 @@ import { connectWithToken } from "../support/fixtures.mjs";
 import { wsMsgpack } from "../support/msgpack.mjs";
 import { Random } from "../support/random.mjs";
 import { DirectConversation, Room } from "../support/reference-model.mjs";
-import { ReplicaDevice, visibleMessages } from "../support/replica-device.mjs";
+import { ReplicaDevice } from "../support/replica-device.mjs";
+import { compareLog, historyFrom } from "../support/replica-history.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
@@ -19,7 +20,6 @@ const SEEDS = [1, 2, 3, 20, 77, 1234];
 const STEPS = 150;
 const USERS = ["ann", "bob", "carl"];
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling"), wsMsgpack, socketIo("4.8", "websocket")];
-const PAGE = 7;
 
 /** The settings that the server needs. */
 export const SCENARIO_SETTINGS = { "token.secret": SECRET, spaces: ["/life-*"] };
@@ -270,7 +270,7 @@ class Scenario {
         it.rooms,
         rooms.map(({ name }) => name),
       );
-      for (const place of this.#placesOf(it.user)) await this.#compareLog(it, place);
+      for (const place of this.#placesOf(it.user)) await compareLog(it, place);
     }
     for (const user of USERS) {
       const { welcome } = await connectWithToken(
@@ -284,45 +284,6 @@ class Scenario {
       );
       this.#checkWelcome(user, welcome);
     }
-  }
-
-  /** Compares the replica, history in both directions, and the reference model. */
-  async #compareLog(device, place) {
-    const what = `${device.label}: ${JSON.stringify(place.address(device.user))}`;
-    const forth = await this.#pages(device, place, { after: 0 });
-    const back = await this.#pages(device, place, {});
-    assert.deepEqual(back, forth, `${what}, backwards`);
-    assert.equal(forth.length, place.head, what);
-    const seen = device.visibleMessages(place.address(device.user));
-    assert.deepEqual(visibleMessages(forth), seen, `${what}, history and replica`);
-    const expected = place.messages.map(({ seq, id, author, at, body, editedAt, deleted }) => ({
-      seq,
-      id,
-      author,
-      at,
-      body,
-      editedAt,
-      deleted,
-    }));
-    const sent = seen.map(({ deletedBy: _, ...it }) => it);
-    assert.deepEqual(sent, expected, `${what}, replica and model`);
-  }
-
-  /** A conversation's history, page by page, oldest first. */
-  async #pages(device, place, { after }) {
-    const entries = [];
-    for (let more = true; more; ) {
-      const forwards = after !== undefined;
-      const end = forwards ? (entries.at(-1)?.seq ?? after) : entries[0]?.seq;
-      const range = forwards ? { after: end } : { before: end };
-      const asked = { ...place.address(device.user), limit: PAGE, ...range };
-      const page = assertOk(await device.ask("history", asked));
-      assert.ok(page.messages.length <= PAGE);
-      if (forwards) entries.push(...page.messages);
-      else entries.unshift(...page.messages);
-      ({ more } = page);
-    }
-    return entries;
   }
 
   /** Connects and checks `welcome`; no other client posts meanwhile. */
@@ -357,7 +318,7 @@ class Scenario {
   /** Reads the history from the replica's first gap. */
   async #pageOn(device, place) {
     const at = place.address(device.user);
-    device.fold(at, ...(await this.#pages(device, place, { after: device.completeUpTo(at) })));
+    device.fold(at, ...(await historyFrom(device, place, { after: device.completeUpTo(at) })));
   }
 
   /** Several devices post at once. */
