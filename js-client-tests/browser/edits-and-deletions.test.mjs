@@ -66,6 +66,7 @@ test("by keyboard: arrow up edits, Escape discards, Enter saves", async (t) => {
   const { keyboard } = ann.page;
   await ann.send("first");
   await bob.waitForMessage("first");
+  await ann.button("Edit: first").waitFor({ state: "attached" }); // once it is acknowledged
   await ann.messageBox.press("ArrowUp");
   await editor(ann).fill("not this");
   await keyboard.press("Escape");
