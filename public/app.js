@@ -14,6 +14,7 @@ import { forgetMessages, keepSoon, keptMessages } from "./kept-messages.js";
 import { makeLists } from "./lists.js";
 import { forgetNames, learn, learnFrom, nameOf } from "./names.js";
 import { makeNavigation } from "./navigation.js";
+import { makeOpening } from "./opening.js";
 import { makeOutbox } from "./outbox.js";
 import { makePresence } from "./presence.js";
 import { makeReader } from "./reading.js";
@@ -60,6 +61,8 @@ const outbox = makeOutbox({
 const reader = makeReader({ state, ask });
 const presence = makePresence({ state, request, changed });
 const rooms = makeRooms({ state, ask: attempt, outbox, notice });
+const opening = makeOpening({ state, history, reader, presence, ask: attempt, drawNow, changed });
+const { open, fetchNewest } = opening;
 const kept = makeKept();
 const joinOffer = makeJoinOffer(rooms);
 const navigation = makeNavigation({ state, kept, open, joinOffer, notice });
@@ -247,7 +250,7 @@ function greeting() {
  * unidentified.
  */
 async function connected() {
-  const { code } = await listPeople(model.LOBBY);
+  const { code } = await opening.listPeople(model.LOBBY);
   if (code === "not_identified") showSignIn("unauthorized");
 }
 
@@ -265,7 +268,7 @@ function received(event, data) {
   if (talk) void history.fillGap(talk);
   if (event === "welcome") void welcomed();
   if (event === "membership") membershipChanged(data, before);
-  if (event === "missed" && data.recovered === false) fetchAgain(data.room);
+  if (event === "missed" && data.recovered === false) opening.fetchAgain(data.room);
   if (event === "typing") expireTyping(data);
   if (event === "user joined" || event === "user left") presence.refresh();
   if (event === "error message") notice(refusal(data.code, data.message));
@@ -288,7 +291,7 @@ async function welcomed() {
   presence.refresh();
   await rooms.closeLeftRooms();
   navigation.arrive();
-  listOpen();
+  opening.listOpen();
   await history.catchUp();
   refresh();
 }
@@ -297,41 +300,6 @@ function membershipChanged(data, before) {
   rooms.changed(data, before);
   const { loaded, loading, key } = model.opened(state);
   if (!loaded && loading === null) open(key);
-}
-
-function fetchAgain(room) {
-  const talk = state.conversations.get(model.roomKey(room));
-  if (talk && talk.key === state.open) void fetchNewest(talk);
-}
-
-/** Loads the newest page of the open conversation. */
-async function fetchNewest(talk) {
-  await history.newest(talk);
-  refresh();
-}
-
-/** Loads the page around a message of the open conversation. */
-async function fetchAround(talk, seq) {
-  await history.around(talk, seq);
-  if (!talk.loaded) await history.newest(talk);
-  refresh();
-}
-
-/** Requests the users of the open room; for the lobby the server sends them by itself. */
-function listOpen() {
-  const { kind, name } = model.opened(state);
-  if (kind === "room" && name !== model.LOBBY) void listPeople(name);
-}
-
-async function listPeople(room) {
-  const answer = await attempt("GroupList", { room });
-  const talk = state.conversations.get(model.roomKey(room));
-  if (answer.ok && talk) {
-    model.setUsers(talk, answer.users, answer.count);
-    presence.refresh();
-  }
-  changed();
-  return answer;
 }
 
 /** Sends a request; without a connection the refusal is `offline`. */
@@ -358,22 +326,6 @@ function reconnect() {
   state.closing = null;
   linked("reconnecting");
   connection.connect();
-}
-
-/** Opens a conversation at its end, or at the message `seq`. */
-function open(key, seq) {
-  model.openConversation(state, key);
-  const talk = model.opened(state);
-  state.target = seq === undefined ? null : { key, seq };
-  if (seq !== undefined) state.pinned = false;
-  if (state.link === "online") {
-    if (seq !== undefined) void fetchAround(talk, seq);
-    else if (!talk.loaded) void fetchNewest(talk);
-    if (talk.kind === "room") void listPeople(talk.name);
-    else presence.refresh();
-  }
-  reader.refresh();
-  drawNow();
 }
 
 function leave() {
