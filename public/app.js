@@ -175,7 +175,7 @@ async function begin(why = "unauthorized", session = fetchSession()) {
 }
 
 function enter({ user }) {
-  if (state.user !== user) startOver();
+  if (state.user !== user) startOver(undefined, user);
   Object.assign(state, { user, guestSince: guestSince(user) });
   navigation.enter();
   signIn.close();
@@ -213,12 +213,13 @@ function showSignIn(code, message) {
   signIn.open(code, message);
 }
 
-function startOver(code) {
+function startOver(code, user) {
   connection.disconnect();
-  clear(code);
+  clear(code, user);
 }
 
-function clear(code) {
+/** Clears what the page has, and what this browser keeps, except the messages of `user`. */
+function clear(code, user = null) {
   navigation.leave(code);
   if (code === "signed_out") {
     desktop.turnOff();
@@ -226,7 +227,7 @@ function clear(code) {
   }
   forget();
   forgetNames();
-  forgetMessages();
+  forgetMessages(user);
   outbox.clear();
   const { visible, inboxOpen } = state;
   Object.assign(state, model.newState(), { visible, inboxOpen });

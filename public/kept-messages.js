@@ -1,6 +1,6 @@
 // The last messages of the conversations that were open, for a start without the server, with the
-// names of their authors. They are in a cache of this browser until the user signs out. Browsers have caches only where the page is
-// secure; without them nothing is kept.
+// names of their authors. They are in a cache of this browser, for all tabs, until the user signs
+// out. Browsers have caches only where the page is secure; without them nothing is kept.
 
 import { bodyMark } from "./body.js";
 import { forgetImages, imageOf, keepImages, withImage } from "./kept-images.js";
@@ -60,9 +60,7 @@ const namesOf = (users) =>
 export async function keptMessages() {
   if (!globalThis.caches) return [];
   try {
-    const cache = await caches.open(CACHE);
-    const all = await Promise.all((await cache.keys()).map((it) => cache.match(it)));
-    const kept = await Promise.all(all.filter(Boolean).map((it) => it.json()));
+    const kept = await stored();
     for (const entry of kept.flatMap(({ entries }) => entries)) {
       const { body } = entry;
       // All other bodies are texts.
@@ -74,14 +72,29 @@ export async function keptMessages() {
   }
 }
 
-export function forgetMessages() {
+async function stored() {
+  const cache = await caches.open(CACHE);
+  const all = await Promise.all((await cache.keys()).map((it) => cache.match(it)));
+  return Promise.all(all.filter(Boolean).map((it) => it.json()));
+}
+
+/** Forgets what is kept, unless it is of `user`: another tab may have kept it. */
+export function forgetMessages(user) {
   clearTimeout(timer);
   timer = null;
   written = "";
   if (!globalThis.caches) return;
-  change(() => caches.delete(CACHE));
-  change(forgetImages);
+  change(async () => {
+    if (user !== null && (await isOnlyOf(user))) return;
+    await Promise.all([caches.delete(CACHE), forgetImages()]);
+  });
 }
+
+const isOnlyOf = (user) =>
+  stored().then(
+    (kept) => kept.every((it) => it.user === user),
+    () => false,
+  );
 
 /** A page without space for more still works; it only starts without messages. */
 function change(step) {
