@@ -1,8 +1,11 @@
 // Shows the page while the server cannot be reached.
 //
-// It has the document and the files of one version, which its own address names. The document comes
+// It keeps the document and the files of one version, which its own address names. The document comes
 // from the server whenever that answers, so nobody sees an old page where there is a new one. All
 // other requests pass it by.
+//
+// A browser may run the worker of an older version for minutes after this one is installed. So the
+// version is replaced at the installation, and a worker answers with the one that is kept.
 
 const version = new URL(location.href).searchParams.get("version");
 const PREFIX = "roomcast-page-";
@@ -10,11 +13,15 @@ const CACHE = `${PREFIX}${version}`;
 const FILES = `/assets/${version}/`;
 
 addEventListener("install", (event) => {
-  event.waitUntil(keepVersion().then(() => skipWaiting()));
+  event.waitUntil(
+    keepVersion()
+      .then(dropOtherVersions)
+      .then(() => skipWaiting()),
+  );
 });
 
 addEventListener("activate", (event) => {
-  event.waitUntil(dropOtherVersions().then(() => clients.claim()));
+  event.waitUntil(clients.claim());
 });
 
 addEventListener("fetch", (event) => {
@@ -22,7 +29,7 @@ addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== location.origin) return;
   if (request.mode === "navigate" && pathname === "/") event.respondWith(newest(request));
-  else if (pathname.startsWith(FILES)) event.respondWith(kept(request));
+  else if (pathname.startsWith("/assets/")) event.respondWith(kept(request));
 });
 
 /** Another node of a cluster may still have another version: then this one is not kept. */
@@ -57,5 +64,5 @@ async function newest(request) {
 
 const kept = async (request) => (await keptAt(request)) ?? fetch(request);
 
-// Not by `caches.open`, which would make the cache again that a newer version has dropped.
-const keptAt = (place) => caches.match(place, { cacheName: CACHE, ignoreVary: true });
+// Not in the cache of this version, which a newer one may have dropped.
+const keptAt = (place) => caches.match(place, { ignoreVary: true });

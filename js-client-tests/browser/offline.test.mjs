@@ -10,6 +10,7 @@ import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
 import { connectWithToken } from "../support/fixtures.mjs";
 import { imageBody, png } from "../support/images.mjs";
 import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
 import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
@@ -94,10 +95,14 @@ test("without the server display names and images are shown", async (t) => {
   const ada = await connectWithToken(t, wsJson, own, await signToken(own, claims));
   assertOk(await ada.ask("join", { room }));
   const image = imageBody(png(3, 2), { name: "dot.png", text: unique("caption") });
+  const deleted = imageBody(png(2, 2), { text: unique("deleted") });
+  const { seq } = assertOk(await ada.ask("send message", { room, msg: deleted }));
   assertOk(await ada.ask("send message", { room, msg: image }));
   await ann.waitForMessage(image.text);
   await isKept(ann, "roomcast-messages", image.text);
-  await waitUntil("an image", () => ann.page.evaluate(imagesKept));
+  await waitUntil("two images", async () => (await ann.page.evaluate(imagesKept)) === 2);
+  assertOk(await ada.ask("delete message", { room, seq }));
+  await waitUntil("one image", async () => (await ann.page.evaluate(imagesKept)) === 1);
   await own.kill9();
   await ann.page.reload();
   await ann.waitForMessage(image.text);
@@ -115,6 +120,33 @@ test("without the server display names and images are shown", async (t) => {
 });
 
 const imagesKept = async () => (await (await caches.open("roomcast-images")).keys()).length;
+
+test("without the server users see their own display name, and that of a direct message", async (t) => {
+  const own = await serverForThisTest(t);
+  const [ada, bob] = ["Ada Lovelace", "Bob Babbage"].map((name) => ({ sub: unique("user"), name }));
+  const signed = (claims) => signToken(own, { ...claims, exp: epochSeconds(600) });
+  await connectWithToken(t, wsJson, own, await signed(bob));
+  const page = await ChatPage.open(t, chromium, own, { expected });
+  await page.page.evaluate(signIn, await signed(ada));
+  await page.page.reload();
+  await page.connected();
+  await page.person(bob.name).click();
+  await page.send("hello");
+  await isKept(page, "roomcast-messages", "hello");
+  await isKept(page, "roomcast-page", "<title>");
+  await own.kill9();
+  await page.page.reload();
+  await page.waitForMessage("hello");
+  await page.page.getByRole("heading", { level: 1, name: bob.name }).waitFor();
+  assert.equal(await page.page.locator("#me").textContent(), ada.name);
+});
+
+const signIn = (token) =>
+  fetch("/api/session", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token }),
+  });
 
 test("nothing of a user is kept after the sign-out", async (t) => {
   const own = await serverForThisTest(t);
@@ -137,18 +169,53 @@ test("a new version is shown at once, and replaces the old one", async (t) => {
   front.version = "0123456789abcdef";
   await ann.page.reload();
   const app = await ann.page.locator("#app").getAttribute("src");
-  assert.equal(app, `/assets/${front.version}/app.js`, "an old page was shown");
+  assert.equal(app, front.place("app.js"), "an old page was shown");
   await ann.connected();
   await isKept(ann, `roomcast-page-${front.version}`, "<title>");
   await isGone(ann, `roomcast-page-${old}`);
 });
 
-/** A proxy in front of `server` that gives the page `version` as its version. */
+test("a new version is kept while the browser still runs the old worker", async (t) => {
+  const front = await frontOf(t, server);
+  const text = unique("text");
+  const { ann } = await annWithMessage(t, front, text);
+  const options = { expected: [...expected, /held/], sharing: ann };
+  const tab = await ChatPage.open(t, chromium, front, options);
+  await tab.connected();
+  await isKept(ann, "roomcast-messages", text); // the new tab has left it
+  // A worker runs on while one of its requests is under way.
+  await tab.page.evaluate((url) => void fetch(url).catch(() => {}), front.place("held"));
+  await withTimeout("the request that is not answered", front.held);
+  const old = front.version;
+  front.version = "0123456789abcdef";
+  await ann.page.reload();
+  await ann.connected();
+  await isGone(ann, `roomcast-page-${old}`);
+  await waitUntil("the new worker waits", () => ann.page.evaluate(isWorkerWaiting));
+  front.isDown = true;
+  await ann.page.reload();
+  await ann.waitForMessage(text);
+  assert.equal(await ann.page.locator("#app").getAttribute("src"), front.place("app.js"));
+});
+
+const isWorkerWaiting = async () =>
+  (await navigator.serviceWorker.getRegistration()).waiting !== null;
+
+/**
+ * A proxy in front of `server` that gives the page `version` as its version. It does not answer a
+ * request for `place("held")`, which `held` waits for, and none at all when it `isDown`.
+ */
 async function frontOf(t, { url, port }) {
   const text = await (await fetch(url)).text();
   const [, original] = /\/assets\/(\w+)\/app\.js/.exec(text);
-  const front = { version: original };
+  const front = { version: original, place: (file) => `/assets/${front.version}/${file}` };
+  let holds;
+  front.held = new Promise((resolve) => {
+    holds = resolve;
+  });
   const proxy = http.createServer((request, response) => {
+    if (front.isDown) return response.destroy();
+    if (request.url.endsWith("/held")) return holds();
     if (request.url === "/") {
       response.setHeader("content-type", "text/html; charset=utf-8");
       return response.end(text.replaceAll(original, front.version));
