@@ -115,6 +115,19 @@ test("images are pasted and dropped, several at once, and can be removed before"
   }
 });
 
+test("a caption is not wider than its image", async (t) => {
+  const { ann, room } = await annInRoom(t);
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const text = unique("a caption of many words ".repeat(9));
+  assertOk(await bob.ask("send message", { room, msg: imageBody(png(300, 60), { text }) }));
+  await ann.waitForMessage(text);
+  const bubble = ann.log.locator(".bubble").filter({ hasText: text });
+  const [image, around] = await Promise.all(
+    [bubble.getByRole("img"), bubble].map(async (it) => (await it.boundingBox()).width),
+  );
+  assert.ok(around - image < 20, `${around} px around ${image} px`);
+});
+
 /** A photo that was taken with the camera turned, and says where. */
 async function photo({ page }, width, height) {
   const bytes = await page.evaluate(

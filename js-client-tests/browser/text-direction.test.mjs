@@ -83,6 +83,22 @@ for (const [width, height] of [
   });
 }
 
+test("in the lists names of all scripts begin at the same side", async (t) => {
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const rooms = ["غرفة", "room"].map(unique);
+  for (const it of rooms) await ann.joinRoom(it);
+  const [rtl, ltr] = await Promise.all(rooms.map((it) => textLeft(ann.room(it).locator(".name"))));
+  assert.equal(rtl, ltr);
+});
+
+/** Where the text of an element begins. */
+const textLeft = (locator) =>
+  locator.evaluate((it) => {
+    const range = document.createRange();
+    range.selectNodeContents(it);
+    return Math.round(range.getBoundingClientRect().left);
+  });
+
 /** The direction in which an element shows its text. */
 const direction = (locator) => locator.evaluate((it) => getComputedStyle(it).direction);
 
