@@ -338,5 +338,6 @@ test("a list needs the scope, and parameters that it knows", async () => {
   ]) {
     const answer = await askApi(server, question, key);
     assert.deepEqual([answer.status, answer.body.code], [status, code], question);
+    if (code === "forbidden") assert.match(answer.body.message, /"read"/, "names the scope");
   }
 });

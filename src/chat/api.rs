@@ -178,8 +178,8 @@ impl Chat {
             Err(Rejection::UnknownSpace)
         } else if !key.opens(space) {
             Err(Rejection::Key(KeyRejection::Space))
-        } else if !scopes.into_iter().all(|scope| key.scopes.contains(&scope)) {
-            Err(Rejection::Key(KeyRejection::Scope))
+        } else if let Some(missing) = scopes.into_iter().find(|it| !key.scopes.contains(it)) {
+            Err(Rejection::Key(KeyRejection::Scope(missing)))
         } else {
             self.api_paces.acquire(key, self.hub.now(), items)
         }

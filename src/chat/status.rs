@@ -101,7 +101,7 @@ impl Chat {
         if !key.spaces.is_empty() {
             Err(Rejection::Key(KeyRejection::AllSpaces))
         } else if !key.scopes.contains(&ApiScope::Read) {
-            Err(Rejection::Key(KeyRejection::Scope))
+            Err(Rejection::Key(KeyRejection::Scope(ApiScope::Read)))
         } else {
             Ok(())
         }

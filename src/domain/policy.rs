@@ -1,5 +1,7 @@
 //! Choices of the operator that several layers act on.
 
+use std::fmt;
+
 /// Whether clients may connect without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guests {
@@ -96,6 +98,16 @@ pub enum ApiScope {
     Manage,
     /// Histories, and who is online.
     Read,
+}
+
+impl fmt::Display for ApiScope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Publish => "publish",
+            Self::Manage => "manage",
+            Self::Read => "read",
+        })
+    }
 }
 
 /// The header in which trusted proxies name the client.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 
-use super::KeyMismatch;
+use super::{ApiScope, KeyMismatch};
 
 /// A refusal of a back end, in its own words. Only the code is printed: the rest is for the client.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,9 +35,9 @@ pub enum KeyRejection {
     /// It is for some spaces, and the request is about all.
     #[error("this needs an API key for all spaces")]
     AllSpaces,
-    /// It has not the scope.
-    #[error("the API key has not the scope for this")]
-    Scope,
+    /// It has not this scope.
+    #[error("the API key has not the scope \"{0}\", which this needs")]
+    Scope(ApiScope),
 }
 
 /// A rejected request. Nothing was changed.

@@ -58,7 +58,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
             ("space_forbidden", StatusCode::FORBIDDEN, No)
         }
         Rejection::RoomForbidden => ("room_forbidden", StatusCode::FORBIDDEN, No),
-        Rejection::Forbidden | Rejection::Key(KeyRejection::Scope) => {
+        Rejection::Forbidden | Rejection::Key(KeyRejection::Scope(_)) => {
             ("forbidden", StatusCode::FORBIDDEN, No)
         }
         Rejection::ReadOnly => ("read_only", StatusCode::FORBIDDEN, No),
