@@ -335,6 +335,8 @@ test("a list needs the scope, and parameters that it knows", async () => {
     ["rooms/lobby/members?space=/nowhere", MANAGE_KEY, 404, "unknown_space"],
     ["rooms/lobby/members?after=%00", MANAGE_KEY, 400, "bad_request"],
     ["rooms/lobby/members?limit=0", MANAGE_KEY, 400, "bad_request"],
+    ["rooms/lobby/members?query=", MANAGE_KEY, 400, "bad_request"],
+    [`rooms?query=${"x".repeat(65)}`, MANAGE_KEY, 400, "bad_request"],
   ]) {
     const answer = await askApi(server, question, key);
     assert.deepEqual([answer.status, answer.body.code], [status, code], question);

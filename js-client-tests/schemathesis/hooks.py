@@ -18,6 +18,7 @@ FORMATS = {
     "guest-name": plain(32),
     "room-name": plain(64),
     "room-topic": plain(250),
+    "name-query": plain(64),
     "event-name": plain(100, "e:{}"),
     "message-id": plain(64),
     "space": st.just("/"),

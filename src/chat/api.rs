@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, DisplayNames,
-    KeyRejection, Place, Rejection, RoomName, Seq, Space, Token, UserName,
+    KeyRejection, NameQuery, Place, Rejection, RoomName, Seq, Space, Token, UserName,
 };
 
 /// A list of actions for the API.
@@ -59,13 +59,20 @@ pub enum ApiTopic {
         range: ListRange<ConnectionAddress>,
     },
     /// The rooms that have members or entries.
-    Rooms(ListRange<RoomName>),
+    Rooms {
+        /// How a word of the name or of the topic begins.
+        query: Option<NameQuery>,
+        /// The part of the list.
+        range: ListRange<RoomName>,
+    },
     /// One of them.
     Room(RoomName),
     /// The members of a room.
     Members {
         /// The room.
         room: RoomName,
+        /// How a word of the name or of the display name begins.
+        query: Option<NameQuery>,
         /// The part of the list.
         range: ListRange<UserName>,
     },
@@ -81,7 +88,7 @@ pub enum ApiAnswer {
     /// The connections of all nodes.
     Connections(ConnectionPage),
     /// Rooms.
-    Rooms(ListPage<ListedRoom>),
+    Rooms(ListPage<ListedRoom, RoomName>),
     /// One room.
     Room(RoomDetails),
     /// The members of a room.
@@ -156,10 +163,14 @@ impl Chat {
                 let page = self.list_connections(space, user, range).await;
                 page.map(ApiAnswer::Connections)
             }
-            ApiTopic::Rooms(range) => self.list_rooms(&space, range).await.map(ApiAnswer::Rooms),
+            ApiTopic::Rooms { query, range } => {
+                let page = self.list_rooms(&space, query.as_ref(), range).await;
+                page.map(ApiAnswer::Rooms)
+            }
             ApiTopic::Room(room) => self.room_details(&space, room).await.map(ApiAnswer::Room),
-            ApiTopic::Members { room, range } => {
-                self.list_members(&space, &room, range).await.map(ApiAnswer::Members)
+            ApiTopic::Members { room, query, range } => {
+                let place = Place::room(&space, &room);
+                self.list_members(&place, query.as_ref(), range).await.map(ApiAnswer::Members)
             }
         }
     }

@@ -82,7 +82,8 @@ impl Chat {
             Some(space) => self.display_names(space, &users).await?,
             None => DisplayNames::new(),
         };
-        Ok(ListPage { items, names, total: None, more })
+        let next = users.last().filter(|_| more).cloned();
+        Ok(ListPage { items, names, total: None, next })
     }
 
     fn admit_about_bans(

@@ -1,17 +1,17 @@
-//! What users find: the members of a room and the rooms of a space, by the words of their names, and
-//! rooms also by those of their topics.
+//! What users and back ends find: the members of a room and the rooms of a space, by the words of
+//! their names, and rooms also by those of their topics.
 //!
 //! The store lists names in their order, and this module selects among them: case and words of all
 //! scripts are not what a database compares. One request reads a bounded number of rows; a page that
 //! ends there says where the next one begins, also if it found nothing.
 
 use super::{
-    Chat, ListRange, ListedRoom, MemberPage, RoomMember,
+    Chat, ListPage, ListRange, ListedMember, ListedRoom, MemberPage, RoomMember,
     fault::unavailable,
     ports::{Fault, MemberRow, RoomRow},
 };
 use crate::domain::{
-    DeviceSet, DisplayName, NameQuery, Place, Rejection, RoomName, Space, UserName,
+    DeviceSet, DisplayNames, NameQuery, Place, Rejection, RoomName, Space, UserName,
 };
 
 /// The most rows that one request reads.
@@ -19,62 +19,94 @@ const ROWS_MAX: usize = 10_000;
 /// The most rows that are read together.
 const BATCH_ROWS_MAX: usize = 1000;
 
-/// A member with the display name.
-type NamedMember = (MemberRow, Option<DisplayName>);
-
 /// Rows that match, and where the next page begins.
-struct FoundRows<R, C> {
-    rows: Vec<R>,
-    next: Option<C>,
+pub(super) struct FoundRows<R, C> {
+    pub(super) rows: Vec<R>,
+    pub(super) next: Option<C>,
+}
+
+/// Members of a room, with their devices on all nodes.
+struct FoundMembers {
+    found: FoundRows<(MemberRow, DeviceSet), UserName>,
+    /// Number of members in all, also of those whose names do not match.
+    total: u64,
 }
 
 impl Chat {
-    /// The members of a room whose names match, online or not.
-    pub(super) async fn find_members(
+    /// The members of a room whose names match, online or not, as members see them.
+    pub(super) async fn member_page(
         &self,
         place: &Place,
         room: RoomName,
         query: Option<&NameQuery>,
         range: ListRange<UserName>,
     ) -> Result<MemberPage, Rejection> {
+        let FoundMembers { found, total } = self.find_members(place, query, range).await?;
+        let FoundRows { rows, next } = found;
+        let users: Vec<_> = rows.iter().map(|(row, _)| row.user.clone()).collect();
+        let last_seen = self.store.last_seen(&place.space, &users).await;
+        let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
+        let member = |((row, devices), last_seen): ((MemberRow, DeviceSet), _)| {
+            let MemberRow { user, role, joined_at: _, name } = row;
+            RoomMember { user, name, role, online: !devices.is_empty(), last_seen }
+        };
+        let members = rows.into_iter().zip(last_seen).map(member).collect();
+        Ok(MemberPage { room, members, total, next })
+    }
+
+    /// The same for the API.
+    pub(super) async fn list_members(
+        &self,
+        place: &Place,
+        query: Option<&NameQuery>,
+        range: ListRange<UserName>,
+    ) -> Result<ListPage<ListedMember>, Rejection> {
+        let FoundMembers { found, total } = self.find_members(place, query, range).await?;
+        let mut names = DisplayNames::new();
+        let listed = |(member, devices): (_, DeviceSet)| {
+            let MemberRow { user, role, joined_at, name } = member;
+            names.extend(name.map(|name| (user.clone(), name)));
+            ListedMember { user, role, joined_at, devices: devices.count() }
+        };
+        let items = found.rows.into_iter().map(listed).collect();
+        Ok(ListPage { items, names, total: Some(total), next: found.next })
+    }
+
+    /// The members of a room whose names match, online or not.
+    async fn find_members(
+        &self,
+        place: &Place,
+        query: Option<&NameQuery>,
+        range: ListRange<UserName>,
+    ) -> Result<FoundMembers, Rejection> {
         let total = self.existing_log(place).await?.members;
-        let read = move |after, count| self.read_named_members(place, after, count);
-        let matches = |(row, name): &NamedMember| {
+        let read = move |after: Option<UserName>, count| async move {
+            self.store.members(place, after.as_ref(), count).await
+        };
+        let matches = |row: &MemberRow| {
             let is_either = |it: &NameQuery| {
                 it.matches(row.user.as_raw())
-                    || name.as_ref().is_some_and(|name| it.matches(name.as_raw()))
+                    || row.name.as_ref().is_some_and(|name| it.matches(name.as_raw()))
             };
             query.is_none_or(is_either)
         };
-        let found = find(range, read, |(row, _)| row.user.clone(), |_| true, matches).await;
+        let found = find(range, read, |row| row.user.clone(), |_| true, matches).await;
         let FoundRows { rows, next } = found.map_err(|fault| unavailable(&fault))?;
-        let users: Vec<_> = rows.iter().map(|(row, _)| row.user.clone()).collect();
+        let users: Vec<_> = rows.iter().map(|row| row.user.clone()).collect();
         let devices = self.devices(&place.space, &users).await?;
-        let last_seen = self.store.last_seen(&place.space, &users).await;
-        let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
-        let members = rows.into_iter().zip(devices).zip(last_seen);
-        let member = |(((row, name), devices), last_seen): ((NamedMember, DeviceSet), _)| {
-            let MemberRow { user, role, joined_at: _ } = row;
-            RoomMember { user, name, role, online: !devices.is_empty(), last_seen }
-        };
-        Ok(MemberPage { room, members: members.map(member).collect(), total, next })
+        let rows = rows.into_iter().zip(devices).collect();
+        Ok(FoundMembers { found: FoundRows { rows, next }, total })
     }
 
-    /// Members after one, with their display names.
-    async fn read_named_members(
+    /// The rooms of a space that have members or entries, and whose names or topics match.
+    pub(super) async fn list_rooms(
         &self,
-        place: &Place,
-        after: Option<UserName>,
-        count: usize,
-    ) -> Result<Vec<NamedMember>, Fault> {
-        let rows = self.store.members(place, after.as_ref(), count).await?;
-        let users: Vec<_> = rows.iter().map(|it| it.user.clone()).collect();
-        let mut names = self.store.display_names(&place.space, &users).await?;
-        let with_name = |row: MemberRow| {
-            let name = names.remove(&row.user);
-            (row, name)
-        };
-        Ok(rows.into_iter().map(with_name).collect())
+        space: &Space,
+        query: Option<&NameQuery>,
+        range: ListRange<RoomName>,
+    ) -> Result<ListPage<ListedRoom, RoomName>, Rejection> {
+        let FoundRows { rows, next } = self.find_rooms(space, query, range, |_| true).await?;
+        Ok(ListPage { items: rows, names: DisplayNames::new(), total: None, next })
     }
 
     /// The rooms of a space that `is_listed` and whose names or topics match.
@@ -84,7 +116,7 @@ impl Chat {
         query: Option<&NameQuery>,
         range: ListRange<RoomName>,
         is_listed: impl Fn(&RoomName) -> bool + Send + Sync,
-    ) -> Result<(Vec<ListedRoom>, Option<RoomName>), Rejection> {
+    ) -> Result<FoundRows<ListedRoom, RoomName>, Rejection> {
         let read = move |after: Option<RoomName>, count| async move {
             self.store.rooms(space, after.as_ref(), count).await
         };
@@ -98,7 +130,7 @@ impl Chat {
         let is_visible = |row: &RoomRow| is_listed(&row.room);
         let found = find(range, read, |row| row.room.clone(), is_visible, matches).await;
         let FoundRows { rows, next } = found.map_err(|fault| unavailable(&fault))?;
-        Ok((self.count_online(space, rows).await, next))
+        Ok(FoundRows { rows: self.count_online(space, rows).await, next })
     }
 }
 

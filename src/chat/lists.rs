@@ -9,8 +9,8 @@ use super::{
     fault::unavailable,
     hub::ConnectionsOutcome,
     ports::{
-        ConnectionsDetail, ConnectionsRequest, FirstConnections, MemberRow, OpenConnection, Page,
-        PageLimit, PageRange, RemoteUsers, RoomRow,
+        ConnectionsDetail, ConnectionsRequest, FirstConnections, OpenConnection, Page, PageLimit,
+        PageRange, RemoteUsers, RoomRow,
     },
 };
 use crate::domain::{
@@ -18,17 +18,17 @@ use crate::domain::{
     Space, UserName,
 };
 
-/// A page of a list.
+/// A page of a list, and the cursor of type `C` with which the next one begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListPage<T> {
+pub struct ListPage<T, C = UserName> {
     /// The items, in the order of their cursors.
     pub items: Vec<T>,
     /// The display names of the users among the items, where the list has any.
     pub names: DisplayNames,
     /// Number of items in all pages together, where it is known.
     pub total: Option<u64>,
-    /// Whether the next page has items.
-    pub more: bool,
+    /// The last item that was looked at, which a search may have left out. `None`: there are no more.
+    pub next: Option<C>,
 }
 
 /// A user who is connected to any node.
@@ -44,7 +44,7 @@ pub struct ListedUser {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionPage {
     /// The page, in the order of the addresses.
-    pub page: ListPage<OpenConnection>,
+    pub page: ListPage<OpenConnection, ConnectionAddress>,
     /// Whether all nodes answered. If not, connections are missing from the page and from its total.
     pub complete: bool,
 }
@@ -84,12 +84,13 @@ pub struct ListedMember {
     pub devices: usize,
 }
 
-impl<T> ListPage<T> {
-    /// A page of `limit` items, made of one more where there are more.
-    fn of(mut items: Vec<T>, limit: usize, total: Option<u64>) -> Self {
+impl<T, C> ListPage<T, C> {
+    /// A page of `limit` items, made of one more where there are more, without names and total.
+    fn of(mut items: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> C) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
-        Self { items, names: DisplayNames::new(), total, more }
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, names: DisplayNames::new(), total: None, next }
     }
 }
 
@@ -110,9 +111,10 @@ impl Chat {
             online.entry(user).or_default().merge(devices);
         }
         let users = online.into_iter().map(|(user, devices)| ListedUser { user, devices });
-        let page = ListPage::of(users.collect(), limit, Some((here_count + not_here) as u64));
-        let users: Vec<_> = page.items.iter().map(|it: &ListedUser| it.user.clone()).collect();
-        Ok(ListPage { names: self.display_names(space, &users).await?, ..page })
+        let page = ListPage::of(users.collect(), limit, |it: &ListedUser| it.user.clone());
+        let users: Vec<_> = page.items.iter().map(|it| it.user.clone()).collect();
+        let names = self.display_names(space, &users).await?;
+        Ok(ListPage { names, total: Some((here_count + not_here) as u64), ..page })
     }
 
     /// The connections of all nodes, or those of one user.
@@ -130,26 +132,11 @@ impl Chat {
         let ConnectionsOutcome { first, complete } =
             self.hub.connection_pages.list(request, peers).await?;
         let FirstConnections { connections, total, nodes: _ } = first;
-        let page = ListPage::of(connections, limit, Some(total));
+        let page = ListPage::of(connections, limit, |it| it.address.clone());
         let users: BTreeSet<_> = page.items.iter().filter_map(|it| it.user.clone()).collect();
         let users: Vec<_> = users.into_iter().collect();
         let names = self.display_names(&space, &users).await?;
-        Ok(ConnectionPage { page: ListPage { names, ..page }, complete })
-    }
-
-    /// The rooms of a space that have members or entries.
-    pub(super) async fn list_rooms(
-        &self,
-        space: &Space,
-        range: ListRange<RoomName>,
-    ) -> Result<ListPage<ListedRoom>, Rejection> {
-        let ListRange { after, limit } = range;
-        let rooms = self.store.rooms(space, after.as_ref(), limit + 1).await;
-        let mut rooms = rooms.map_err(|fault| unavailable(&fault))?;
-        let more = rooms.len() > limit;
-        rooms.truncate(limit);
-        let rooms = self.count_online(space, rooms).await;
-        Ok(ListPage { items: rooms, names: DisplayNames::new(), total: None, more })
+        Ok(ConnectionPage { page: ListPage { names, total: Some(total), ..page }, complete })
     }
 
     /// A room that has members or entries.
@@ -168,31 +155,6 @@ impl Chat {
         let room = self.count_online(space, vec![row]).await.into_iter().next();
         let room = room.ok_or(Rejection::NoSuchRoom)?;
         Ok(RoomDetails { room, at: entries.last().map(|it| it.at) })
-    }
-
-    /// The members of a room, online or not.
-    pub(super) async fn list_members(
-        &self,
-        space: &Space,
-        room: &RoomName,
-        range: ListRange<UserName>,
-    ) -> Result<ListPage<ListedMember>, Rejection> {
-        let ListRange { after, limit } = range;
-        let place = Place::room(space, room);
-        let total = self.existing_log(&place).await?.members;
-        let members = self.store.members(&place, after.as_ref(), limit + 1).await;
-        let mut members = members.map_err(|fault| unavailable(&fault))?;
-        let more = members.len() > limit;
-        members.truncate(limit);
-        let users: Vec<_> = members.iter().map(|it| it.user.clone()).collect();
-        let devices = self.devices(space, &users).await?;
-        let names = self.display_names(space, &users).await?;
-        let listed = |(member, devices): (_, DeviceSet)| {
-            let MemberRow { user, role, joined_at } = member;
-            ListedMember { user, role, joined_at, devices: devices.count() }
-        };
-        let items = members.into_iter().zip(devices).map(listed).collect();
-        Ok(ListPage { items, names, total: Some(total), more })
     }
 
     /// The log of a room that has members or entries.

@@ -73,7 +73,7 @@ impl Chat {
         &self,
         key: &ApiKey,
         range: ListRange<RevocationSubject>,
-    ) -> Result<ListPage<ListedRevocation>, Rejection> {
+    ) -> Result<ListPage<ListedRevocation, RevocationSubject>, Rejection> {
         self.admit_api_request_for_all(key, ApiScope::Read)?;
         let part = (range.after, range.limit);
         let (revocations, more) = self.hub.denials.revocations(part, self.clock.now());
@@ -82,7 +82,8 @@ impl Chat {
             at,
             until,
         };
-        let (items, names) = (revocations.into_iter().map(listed).collect(), DisplayNames::new());
-        Ok(ListPage { items, names, total: None, more })
+        let items: Vec<_> = revocations.into_iter().map(listed).collect();
+        let next = items.last().filter(|_| more).map(|it| it.subject.clone());
+        Ok(ListPage { items, names: DisplayNames::new(), total: None, next })
     }
 }

@@ -14,11 +14,12 @@ use utoipa::{
 };
 
 /// The formats of texts: their names, and what they mean.
-pub(super) const FORMATS: [(&str, &str); 14] = [
+pub(super) const FORMATS: [(&str, &str); 15] = [
     ("user-name", "A user: 1 to 64 characters, as docs/protocol.md says under \"Names\"."),
     ("guest-name", "The name of a guest: as `user-name`, with 1 to 32 characters."),
     ("room-name", "A room: 1 to 64 characters."),
     ("room-topic", "A topic: one line of up to 250 characters. The empty text removes it."),
+    ("name-query", "The beginning of a word, in any case: 1 to 64 characters."),
     ("space", "A space: a path of up to 64 characters that begins with `/`."),
     ("space-or-all", "A space, or `*` for all."),
     ("event-name", "An event of the application: 1 to 128 characters, none of the server's."),

@@ -11,7 +11,7 @@ use roomcast::{
     },
     clock::SystemClock,
     config::{Changes, Config, StoreKind},
-    domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
+    domain::{DisplayName, NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
     store::{MemoryNodes, MemoryStore},
 };
 use tempfile::TempDir;
@@ -180,6 +180,13 @@ impl TestServer {
         let spaces = spaces.iter().map(|it| SpacePattern::parse(it).unwrap()).collect();
         let (user, expires_at) = (UserName::parse(user).unwrap(), SystemClock.now() + good);
         self.token_of(&Claims { spaces, ..Claims::of(user, expires_at) })
+    }
+
+    /// The same with a display name.
+    pub(crate) fn token_named(&self, user: &str, name: &str) -> String {
+        let until = SystemClock.now() + time::Duration::HOUR;
+        let claims = Claims::of(UserName::parse(user).unwrap(), until);
+        self.token_of(&Claims { name: DisplayName::parse(name), ..claims })
     }
 
     /// A token of the back end with these claims.

@@ -102,6 +102,47 @@ async fn rooms_of_all_nodes_count_who_is_online_anywhere() {
 }
 
 #[tokio::test]
+async fn members_and_rooms_are_found_by_a_word() {
+    let (cluster, one, other) = TestCluster::pair(with_key);
+    let ann = user(&one, "ann", "sales of may").await;
+    let bob = user(&other, "bob", "sales of may").await;
+    let token = one.token_named("u1", "Annette May");
+    let options = ConnectOptions::new().token(&token).room("sales of may");
+    let mut named = Client::open(&other, Wire::WebSocket, options).await.unwrap();
+    named.next("welcome").await;
+    let cas = user(&one, "cas", "mayfly").await;
+    for server in [&one, &other] {
+        let found =
+            async |query: &str| get(server, &format!("rooms/sales%20of%20may/{query}")).await;
+        let all = found("members?query=ANN").await;
+        let users: Vec<_> =
+            all["members"].as_array().unwrap().iter().map(|it| &it["user"]).collect();
+        assert_eq!(users, [&json!("ann"), &json!("u1")], "of both names");
+        assert_eq!((&all["total"], &all["next"]), (&json!(3), &Value::Null), "{all}");
+        assert_eq!(all["names"], json!({ "u1": "Annette May" }));
+        assert_eq!(all["members"][1]["online"], true);
+        let first = found("members?query=ann&limit=1").await;
+        assert_eq!((&first["members"][0]["user"], &first["next"]), (&json!("ann"), &json!("ann")));
+        let second = found("members?query=ann&limit=1&after=ann").await;
+        assert_eq!((&second["members"][0]["user"], &second["next"]), (&json!("u1"), &Value::Null));
+        let none = found("members?query=nobody").await;
+        assert_eq!((&none["members"], &none["total"]), (&json!([]), &json!(3)));
+        let rooms = get(server, "rooms?query=may").await;
+        let rooms: Vec<_> =
+            rooms["rooms"].as_array().unwrap().iter().map(|it| &it["room"]).collect();
+        assert_eq!(rooms, [&json!("mayfly"), &json!("sales of may")]);
+        assert_eq!(get(server, "rooms?query=fly").await["rooms"], json!([]));
+        for list in ["rooms", "rooms/mayfly/members"] {
+            let (status, refused) = call(server, &format!("GET {list}?query=%20")).await;
+            assert_eq!((status, &refused["code"]), (400, &json!("bad_request")), "{refused}");
+        }
+    }
+    drop((ann, bob, cas, named, cluster));
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn connections_of_all_nodes_are_listed_once() {
     let (cluster, one, other) = TestCluster::pair(with_key);
     let mut connected = Vec::new();

@@ -10,8 +10,8 @@ use super::{
     PostedMessage, Recording, UserDeparted, UserSeen,
 };
 use crate::domain::{
-    DeviceId, DisplayNames, Epoch, JoinMode, Log, Member, Muted, NameKey, Place, Retained, Role,
-    RoomName, RoomTopic, Seq, Space, UserName,
+    DeviceId, DisplayName, DisplayNames, Epoch, JoinMode, Log, Member, Muted, NameKey, Place,
+    Retained, Role, RoomName, RoomTopic, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -90,8 +90,8 @@ pub trait Store: DenialStore {
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
-    /// The first `count_max` members of a place after a user, in the order of their names byte by
-    /// byte.
+    /// The first `count_max` members of a place after a user, with their display names, in the order of
+    /// their names byte by byte.
     async fn members(
         &self,
         place: &Place,
@@ -251,6 +251,8 @@ pub struct MemberRow {
     pub role: Role,
     /// When the user became a member. `None` for members of databases that did not store it.
     pub joined_at: Option<OffsetDateTime>,
+    /// The display name, as [`Store::display_names`] has it.
+    pub name: Option<DisplayName>,
 }
 
 /// A room in a list.

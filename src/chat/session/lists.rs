@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::{
-    chat::{Answer, DirectoryRoom, ListRange, ListedRoom, Reply, RoomPage},
+    chat::{Answer, DirectoryRoom, ListRange, ListedRoom, Reply, RoomPage, directory::FoundRows},
     domain::{Grant, NameQuery, RoomName, UserName},
 };
 
@@ -18,7 +18,7 @@ impl Session {
         let (live_room, _) = self.room(&room)?;
         self.check_rate()?;
         let place = live_room.place().clone();
-        let page = self.chat.find_members(&place, room.clone(), query, range).await;
+        let page = self.chat.member_page(&place, room.clone(), query, range).await;
         // A user who was removed meanwhile does not get the page.
         self.room(&room).and(page.map(Answer::Members))
     }
@@ -36,7 +36,8 @@ impl Session {
             |room: &RoomName| rules.is_public(room) && opened.grant(room) != Grant::Closed;
         let is_listed = |room: &RoomName| is_public(room) || self.room(room).is_ok();
         let space = &self.origin.space;
-        let (rooms, next) = self.chat.find_rooms(space, query, range, is_listed).await?;
+        let found = self.chat.find_rooms(space, query, range, is_listed).await?;
+        let FoundRows { rows: rooms, next } = found;
         let room = |ListedRoom { room, log, topic, online }| {
             let (joined, members) = (self.room(&room).is_ok(), log.members);
             DirectoryRoom { room, topic, members, online, joined }

@@ -57,6 +57,31 @@ pub(super) async fn members_are_listed_with_the_time_of_their_join(store: &dyn S
     assert_eq!(list().await, expected, "only a new membership has the time");
 }
 
+pub(super) async fn members_are_listed_with_their_present_display_names(store: &dyn Store) {
+    let seen = |space: &str, user: &str, name: Option<&str>| UserSeen {
+        display_name: name.map(DisplayName::from_raw),
+        identity_kind: IdentityKind::Registered,
+        ..guest(&Space::from_raw(space), user)
+    };
+    for (space, user, name) in [
+        ("/", "ann", Some("Before")),
+        ("/", "ann", Some("Ann \"Lee\" 😀")),
+        ("/", "cas", None),
+        ("/shop", "cas", Some("In the shop")),
+        ("/", "dan", Some("Of another room")),
+    ] {
+        record_seen(store, seen(space, user, name)).await;
+    }
+    let join = |name| change("lobby", name, JOIN);
+    apply_changes(store, ["ann", "bob", "cas"].map(join).to_vec()).await;
+    apply_changes(store, vec![change("other", "dan", JOIN)]).await;
+    let members = store.members(&room("lobby"), None, 9).await.unwrap();
+    let names =
+        members.iter().map(|it| (it.user.as_raw(), it.name.as_ref().map(DisplayName::as_raw)));
+    let expected = [("ann", Some("Ann \"Lee\" 😀")), ("bob", None), ("cas", None)];
+    assert_eq!(names.collect::<Vec<_>>(), expected, "also of users who never connected");
+}
+
 pub(super) async fn rooms_are_paged_by_name(store: &dyn Store) {
     apply_changes(store, vec![change("b", "ann", JOIN), change("left", "ann", JOIN)]).await;
     apply_changes(store, vec![change("left", "ann", MemberChange::Leave)]).await;

@@ -143,6 +143,7 @@ async fn logs_are_listed_and_erased<S: Store>(open: &(impl AsyncFn() -> S + Sync
         lists::{
             members_are_paged_by_name,
             members_are_listed_with_the_time_of_their_join,
+            members_are_listed_with_their_present_display_names,
             rooms_are_paged_by_name,
         }
         topics::{

@@ -1,6 +1,9 @@
 //! One conversation: its entries and its members.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+};
 
 use time::OffsetDateTime;
 
@@ -10,8 +13,8 @@ use crate::{
         PostedMessage, RoomRow, TrimLimits,
     },
     domain::{
-        Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
-        MessageKind, Place, Position, Retained, Role, RoomName, RoomTopic, Seq, UserName,
+        Act, Body, Content, Conversation as DomainConversation, DisplayName, Entry, JoinMode, Log,
+        Member, MessageKind, Place, Position, Retained, Role, RoomName, RoomTopic, Seq, UserName,
     },
 };
 
@@ -105,12 +108,19 @@ impl MemoryConversation {
         self.joined_at.remove(user);
     }
 
-    /// The members in the order of their names.
-    pub(super) fn member_rows(&self) -> impl Iterator<Item = MemberRow> {
-        self.members.iter().map(|(user, member)| MemberRow {
+    /// The members after a user, in the order of their names.
+    pub(super) fn member_rows(
+        &self,
+        after: Option<&UserName>,
+        name: impl Fn(&UserName) -> Option<DisplayName>,
+    ) -> impl Iterator<Item = MemberRow> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = self.members.range::<UserName, _>((first, Bound::Unbounded));
+        members.map(move |(user, member)| MemberRow {
             user: user.clone(),
             role: member.role,
             joined_at: self.joined_at.get(user).copied(),
+            name: name(user),
         })
     }
 

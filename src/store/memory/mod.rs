@@ -129,10 +129,9 @@ impl Store for MemoryStore {
         count_max: usize,
     ) -> Result<Vec<MemberRow>, Fault> {
         let state = self.lock();
+        let name = |user: &UserName| state.user(&place.space, user)?.display_name.clone();
         let conversation = state.places.get(place).into_iter();
-        let members = conversation.flat_map(MemoryConversation::member_rows);
-        let members = members.filter(|it| after.is_none_or(|after| it.user > *after));
-        Ok(members.take(count_max).collect())
+        Ok(conversation.flat_map(|it| it.member_rows(after, name)).take(count_max).collect())
     }
 
     async fn rooms(

@@ -9,10 +9,11 @@ use crate::{
     store::sql::row,
 };
 
-const MEMBERS: &str = r#"SELECT "user", role, joined_at FROM member
+const MEMBERS: &str = r#"SELECT member."user", role, joined_at, display_name FROM member
+        LEFT JOIN "user" ON "user".space = $1 AND "user".name = member."user"
     WHERE conversation = (SELECT id FROM conversation
         WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
-        AND "user" > $5 ORDER BY "user" LIMIT $6"#;
+        AND member."user" > $5 ORDER BY member."user" LIMIT $6"#;
 
 const ROOMS: &str = "SELECT one, head, messages, floor, floor_messages, members, deleted, topic
     FROM conversation WHERE space = $1 AND kind = 0 AND one > $2 AND (members > 0 OR head > floor)

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     chat::ports::{Draft, MemberRow, Membership, PostedMessage, RoomRow},
     domain::{
-        Act, Body, Content, Conversation, Entry, EventName, Log, Member, MessageId, MessageKind,
-        Muted, Place, Position, Role, RoomName, RoomTopic, Seq, Space, UserName,
+        Act, Body, Content, Conversation, DisplayName, Entry, EventName, Log, Member, MessageId,
+        MessageKind, Muted, Place, Position, Role, RoomName, RoomTopic, Seq, Space, UserName,
     },
 };
 
@@ -117,12 +117,13 @@ pub(crate) fn role(number: i64) -> Result<Role, ColumnError> {
     }
 }
 
-/// Reads the columns `user, role, joined_at`.
+/// Reads the columns `user, role, joined_at, display_name`.
 pub(crate) fn member_row(row: &impl Columns) -> Result<MemberRow, ColumnError> {
     Ok(MemberRow {
         user: UserName::from_raw(row.text("user")?),
         role: role(row.int("role")?)?,
         joined_at: row.maybe_int("joined_at")?.map(time).transpose()?,
+        name: row.maybe_text("display_name")?.map(DisplayName::from_raw),
     })
 }
 

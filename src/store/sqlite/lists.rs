@@ -11,10 +11,11 @@ use crate::{
     store::sql::row,
 };
 
-pub(super) const MEMBERS: &str = "SELECT user, role, joined_at FROM member \
+pub(super) const MEMBERS: &str = "SELECT member.user, role, joined_at, display_name FROM member \
+        LEFT JOIN user ON user.space = ?1 AND user.name = member.user \
     WHERE conversation = (SELECT id FROM conversation \
         WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) \
-        AND user > ?5 ORDER BY user LIMIT ?6";
+        AND member.user > ?5 ORDER BY member.user LIMIT ?6";
 
 // The other columns of a group of the intake are of the row with the last seq.
 pub(super) const ROOMS: &str = "SELECT one, coalesce(waiting.seq, conversation.head) AS head, \

@@ -107,7 +107,7 @@ pub fn bans_question(query: &str) -> Result<BansQuestion, InvalidData> {
 /// A page, as JSON text.
 pub fn bans(page: &ListPage<Ban>) -> String {
     let bans = page.items.iter().map(BanItem::from).collect();
-    list::json(page, BansData { bans }, |last| last.user.as_raw().to_owned())
+    list::json(page, BansData { bans }, |next| next.as_raw().to_owned())
 }
 
 impl<'a> From<&'a Ban> for BanItem<'a> {

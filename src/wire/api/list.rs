@@ -9,11 +9,11 @@ use crate::{
         ListedUser, RoomDetails,
         ports::{OpenConnection, Peer},
     },
-    domain::{DeviceId, Position, RoomTopic, UserName},
+    domain::{DeviceId, NameQuery, Position, RoomName, RoomTopic, UserName},
     wire::{
         action::{address, room_name, user_name},
         event::NamesData,
-        invalid_data::InvalidData,
+        invalid_data::{InvalidData, of_key},
         payload::{self, Timestamp},
     },
 };
@@ -37,6 +37,11 @@ pub const CONNECTIONS: &[Parameter] = &[
 /// The parameters of [`rooms_question`].
 pub const ROOMS: &[Parameter] = &[
     SPACE,
+    parameter(
+        "query",
+        ParameterType::Text("name-query"),
+        "Those of which a word of the name or of the topic begins so.",
+    ),
     parameter("after", ParameterType::Text("room-name"), AFTER),
     parameter("limit", ParameterType::Range(1, PAGE_ROOMS_MAX), "How many rooms; 100 if left out."),
 ];
@@ -47,9 +52,16 @@ pub const ROOM: &[Parameter] =
 pub const MEMBERS: &[Parameter] = &[
     parameter("room", ParameterType::RequiredText("room-name"), "The room."),
     SPACE,
+    MEMBER_QUERY,
     AFTER_USER,
     LIMIT,
 ];
+
+const MEMBER_QUERY: Parameter = parameter(
+    "query",
+    ParameterType::Text("name-query"),
+    "Those of whom a word of the name or of the display name begins so.",
+);
 
 pub(super) const AFTER: &str = "The `next` of the page before.";
 pub(super) const AFTER_USER: Parameter =
@@ -72,11 +84,12 @@ pub fn connections_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Connections { user, range } })
 }
 
-/// `space?`, `after?` (a room), `limit?`.
+/// `space?`, `query?`, `after?` (a room), `limit?`.
 pub fn rooms_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, ROOMS)?;
     let range = range(&query, room_name, PAGE_ROOMS_MAX)?;
-    Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Rooms(range) })
+    let topic = ApiTopic::Rooms { query: name_query(&query)?, range };
+    Ok(ApiQuestion { space: query.space()?, topic })
 }
 
 /// `space?`.
@@ -85,12 +98,18 @@ pub fn room_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Room(room_name(room)?) })
 }
 
-/// `space?`, `after?` (a user), `limit?`.
+/// `space?`, `query?`, `after?` (a user), `limit?`.
 pub fn members_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData> {
-    let query = Query::parse(query, &[SPACE, AFTER_USER, LIMIT])?;
+    let query = Query::parse(query, &[SPACE, MEMBER_QUERY, AFTER_USER, LIMIT])?;
     let range = range(&query, user_name, PAGE_ITEMS_MAX)?;
-    let topic = ApiTopic::Members { room: room_name(room)?, range };
+    let topic = ApiTopic::Members { room: room_name(room)?, query: name_query(&query)?, range };
     Ok(ApiQuestion { space: query.space()?, topic })
+}
+
+/// `query?`: how a word begins.
+fn name_query(query: &Query<'_>) -> Result<Option<NameQuery>, InvalidData> {
+    let parse = |text| NameQuery::parse(text).map_err(|rejection| of_key("query", &rejection));
+    query.one("query")?.map(parse).transpose()
 }
 
 /// `after?` and `limit?` of a page of up to `max` items.
@@ -184,9 +203,9 @@ struct MemberData<'a> {
 }
 
 /// A page of rooms, as JSON text.
-pub(super) fn rooms(page: &ListPage<ListedRoom>) -> String {
+pub(super) fn rooms(page: &ListPage<ListedRoom, RoomName>) -> String {
     let rooms = page.items.iter().map(RoomData::from).collect();
-    json(page, RoomsData { rooms }, |last| last.room.as_raw().to_owned())
+    json(page, RoomsData { rooms }, |next| next.as_raw().to_owned())
 }
 
 /// One room, as JSON text.
@@ -198,13 +217,13 @@ pub(super) fn room(details: &RoomDetails) -> String {
 /// A page of the members of a room, as JSON text.
 pub(super) fn members(page: &ListPage<ListedMember>) -> String {
     let members = page.items.iter().map(MemberData::from).collect();
-    json(page, MembersData { members }, |last| last.user.as_raw().to_owned())
+    json(page, MembersData { members }, |next| next.as_raw().to_owned())
 }
 
 /// A page of the users who are online, as JSON text.
 pub(super) fn users(page: &ListPage<ListedUser>) -> String {
     let users = page.items.iter().map(UserData::from).collect();
-    json(page, UsersData { users }, |last| last.user.as_raw().to_owned())
+    json(page, UsersData { users }, |next| next.as_raw().to_owned())
 }
 
 /// A page of connections, as JSON text.
@@ -212,16 +231,16 @@ pub(super) fn connections(answer: &ConnectionPage) -> String {
     let ConnectionPage { page, complete } = answer;
     let connections = page.items.iter().map(ConnectionData::from).collect();
     let data = ConnectionsData { connections, complete: *complete };
-    json(page, data, |last| last.address.to_string())
+    json(page, data, ToString::to_string)
 }
 
-/// A page, as JSON text. `cursor` is the `after` of the page that begins after an item.
-pub(super) fn json<T>(
-    page: &ListPage<T>,
+/// A page, as JSON text. `cursor` writes where the next one begins.
+pub(super) fn json<T, C>(
+    page: &ListPage<T, C>,
     items: impl Serialize,
-    cursor: impl FnOnce(&T) -> String,
+    cursor: impl FnOnce(&C) -> String,
 ) -> String {
-    let next = page.items.last().filter(|_| page.more).map(cursor);
+    let next = page.next.as_ref().map(cursor);
     let names = NamesData::from(&page.names);
     payload::json(&PageData { items, names, total: page.total, next })
 }
@@ -310,12 +329,17 @@ mod tests {
             let reason = users_question(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }
-        for (query, why) in
-            [("limit=101", "1 to 100"), ("after=", "a room name"), ("user=a", "user")]
-        {
+        for (query, why) in [
+            ("limit=101", "1 to 100"),
+            ("after=", "a room name"),
+            ("user=a", "user"),
+            ("query=+", "`query`: a query has 1"),
+        ] {
             let reason = rooms_question(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }
+        let reason = members_question("news", "query=").unwrap_err().to_string();
+        assert!(reason.contains("`query`: a query has 1 to 64 characters"), "{reason}");
         assert!(members_question("", "").unwrap_err().to_string().contains("a room name"));
         assert!(room_question("news", "after=a").unwrap_err().to_string().contains("\"after\""));
         let reason = connections_question("after=c1f").unwrap_err().to_string();

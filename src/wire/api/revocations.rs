@@ -132,9 +132,9 @@ fn subject(cursor: &str) -> Result<RevocationSubject, InvalidData> {
 }
 
 /// A page, as JSON text.
-pub fn revocations(page: &ListPage<ListedRevocation>) -> String {
+pub fn revocations(page: &ListPage<ListedRevocation, RevocationSubject>) -> String {
     let revocations = page.items.iter().map(RevocationItem::from).collect();
-    list::json(page, RevocationsData { revocations }, |last| match &last.subject {
+    list::json(page, RevocationsData { revocations }, |next| match next {
         RevocationSubject::Token(token) => format!("{TOKEN_CURSOR}{}", token.as_raw()),
         RevocationSubject::User(user) => format!("{USER_CURSOR}{}", user.as_raw()),
     })
@@ -183,7 +183,8 @@ mod tests {
             ListedRevocation { subject: one, at, until: Some(at) },
             ListedRevocation { subject: RevocationSubject::User(ann()), at, until: None },
         ];
-        let mut page = ListPage { items, names: DisplayNames::new(), total: None, more: true };
+        let next = Some(RevocationSubject::User(ann()));
+        let mut page = ListPage { items, names: DisplayNames::new(), total: None, next };
         let golden = concat!(
             r#"{"revocations":[{"jti":"a:b","at":"2030-01-01T00:00:00.000Z","#,
             r#""until":"2030-01-01T00:00:00.000Z"},"#,
@@ -191,6 +192,7 @@ mod tests {
         );
         assert_eq!(revocations(&page), golden);
         page.items.truncate(1);
+        page.next = page.items.last().map(|it| it.subject.clone());
         assert!(revocations(&page).ends_with(r#""next":"jti:a:b"}"#));
         for item in page.items {
             let question = revocations_question("after=jti:a%3Ab&limit=2");
