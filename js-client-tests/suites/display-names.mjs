@@ -45,6 +45,10 @@ export function displayNames(clientType, server) {
     for (const event of ["GroupChat", "message edited", "message deleted"]) {
       assertHas(await bob.next(event), user);
     }
+    const unread = assertOk(await bob.ask("send message", "unread"));
+    assertOk(await ann.ask("read", { seq: unread.seq }));
+    const read = await bob.next("read", (it) => it.user === ann.name);
+    assert.deepEqual([read.room, read.name], [room, "Ann Lee"]);
     assertOk(await ann.askWith("move", [{ room }]));
     assertHas(lastArgument(await bob.next("move")), user);
     ann.close();
@@ -93,6 +97,10 @@ export function displayNames(clientType, server) {
     assert.equal(message.name, "Ann Lee");
     assertOk(await ann.ask("typing", { to: bob.name, typing: true }));
     assert.deepEqual(await bob.next("typing"), { with: ann.name, ...user, typing: true });
+    assertOk(await bob.ask("SingleChat", { to: ann.name, data: 1 }));
+    assertOk(await ann.ask("read", { with: bob.name, seq: 2 }));
+    const read = await bob.next("read", (it) => it.user === ann.name);
+    assert.deepEqual(read, { with: ann.name, ...user, seq: 2 });
     const again = await connectWithToken(t, clientType, server, bob.token);
     assert.equal(again.welcome.directs.length, 2);
     assert.deepEqual(again.welcome.names, { [ann.name]: "Ann Lee" });

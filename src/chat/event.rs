@@ -64,7 +64,7 @@ pub enum Event {
         /// The conversation.
         view: View,
         /// The reader.
-        user: UserName,
+        who: NamedUser,
         /// The last read entry.
         seq: Seq,
         /// The number of unread messages, for the reader's own connections.

@@ -19,8 +19,8 @@ use super::{
 use crate::bus::LocalBus;
 use crate::domain::{
     Act, Body, CloseReason, Content, Conversation, DevicePolicy, EmitterMode, Entry, GuestDevices,
-    Guests, MessageId, MessageKind, NodeId, Place, Position, RoomName, RoomRules, Seq, Space,
-    Typing, UserName,
+    Guests, MessageId, MessageKind, NamedUser, NodeId, Place, Position, RoomName, RoomRules, Seq,
+    Space, Typing, UserName,
 };
 
 /// The rules of a node with this id.
@@ -169,7 +169,7 @@ fn summary(event: &Event) -> String {
             format!("{:?} of {room}", state.role)
         }
         Event::Membership { room, state: None, .. } => format!("out of {room}"),
-        Event::Read { user, seq, unread, .. } => {
+        Event::Read { who: NamedUser { user, name: _ }, seq, unread, .. } => {
             let unread = unread.map_or_else(String::new, |it| format!(", {it} unread"));
             format!("{user} read {}{unread}", seq.as_raw())
         }

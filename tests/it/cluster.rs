@@ -162,8 +162,9 @@ async fn a_guest_name_is_unique_across_nodes() {
 #[tokio::test]
 async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
     let (cluster, one, other) = TestCluster::pair(default_settings);
-    let mut here = user(&one, Wire::WebSocket, "ann").await;
-    let mut there = user(&other, Wire::SocketIo, "ann").await;
+    let named = [&one, &other].map(|it| it.token_named("ann", "Ann Lee"));
+    let mut here = Client::with_token(&one, Wire::WebSocket, &named[0]).await;
+    let mut there = Client::with_token(&other, Wire::SocketIo, &named[1]).await;
     let mut bob = user(&other, Wire::WebSocket, "bob").await;
     assert_eq!(here.ask("join", "den").await["role"], "owner");
     assert_eq!(there.next("membership").await["room"], "den");
@@ -171,8 +172,10 @@ async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
     let seq = bob.ask("send message", json!({ "room": "den", "msg": "hi" })).await["seq"].clone();
     assert_eq!(here.next("new message").await["seq"], seq);
     here.ask("read", json!({ "room": "den", "seq": seq })).await;
-    assert_eq!(there.next("read").await["unread"], 0);
-    assert_eq!(bob.next("read").await["user"], "ann", "a read event");
+    let mut read = json!({ "room": "den", "user": "ann", "name": "Ann Lee", "seq": seq });
+    assert_eq!(bob.next("read").await, read);
+    read["unread"] = json!(0);
+    assert_eq!(there.next("read").await, read);
     here.ask("typing", json!({ "room": "den", "typing": true })).await;
     assert_eq!(bob.next("typing").await["user"], "ann");
     here.ask("kick", json!({ "room": "den", "user": "bob" })).await;

@@ -107,8 +107,8 @@ impl Cluster {
                     self.mark_stale(&space, &user, StaleMemberships { by, ..Default::default() });
                 }
             }
-            ClusterEvent::Read { place, user, seq } => {
-                self.hub.receipts.apply_remote(&place, &user, seq);
+            ClusterEvent::Read { place, who, seq } => {
+                self.hub.receipts.apply_remote(&place, who, seq);
             }
             ClusterEvent::Typing { place, who, typing } => {
                 self.hub.typing.apply_remote(place, who, typing);

@@ -221,7 +221,7 @@ impl Hub {
         for ReadAdvance { author, origin, read, members } in advances {
             // The other nodes receive the receipt from the node that stored the message.
             if origin.is_some() {
-                self.receipts.schedule(place, &author, read, members);
+                self.receipts.schedule(place, author, read, members);
             }
         }
         for entry in run.iter().filter_map(|it| it.delivery.entry()).filter(|it| it.is_message()) {
@@ -253,7 +253,8 @@ impl Hub {
         }
         let has_read_more = changed.before.map(|it| it.read) != changed.after.map(|it| it.read);
         if let (Some(_), Some(member), true) = (changed.before, changed.after, has_read_more) {
-            self.receipts.schedule(place, user, member.read.seq, changed.log.members);
+            let who = self.users.named_user(&place.space, user).unwrap_or(user.clone().into());
+            self.receipts.schedule(place, who, member.read.seq, changed.log.members);
         }
     }
 

@@ -3,10 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{fanout::Fanout, timers::Timers};
+use super::{
+    fanout::Fanout,
+    timers::{Receipt, Timers},
+};
 use crate::{
     chat::{event::Event, ports::ClusterEvent, publisher::Publisher},
-    domain::{Conversation, Place, Seq, UserName},
+    domain::{Conversation, NamedUser, Place, Seq},
 };
 
 /// Merges the receipts of a conversation and sends them at most once per second.
@@ -29,32 +32,33 @@ impl ReadReceipts {
     }
 
     /// Schedules the receipt of a user who has read up to `seq` in a conversation with `members`.
-    pub(super) fn schedule(&self, place: &Place, user: &UserName, seq: Seq, members: u64) {
+    pub(super) fn schedule(&self, place: &Place, who: NamedUser, seq: Seq, members: u64) {
         let is_visible = match &place.conversation {
             Conversation::Room(_) => members <= self.members_max,
             Conversation::Direct(one, other) => one != other,
             Conversation::Inbox(_) => false,
         };
         if is_visible {
-            self.timers.schedule_receipt(place, user, seq);
             self.publisher.publish_to_place(place, || ClusterEvent::Read {
                 place: place.clone(),
-                user: user.clone(),
+                who: who.clone(),
                 seq,
             });
+            self.timers.schedule_receipt(place, who, seq);
         }
     }
 
     /// Schedules the receipt of a user who has read on another node.
-    pub(crate) fn apply_remote(&self, place: &Place, user: &UserName, seq: Seq) {
-        self.timers.schedule_receipt(place, user, seq);
+    pub(crate) fn apply_remote(&self, place: &Place, who: NamedUser, seq: Seq) {
+        self.timers.schedule_receipt(place, who, seq);
     }
 
     /// Sends the receipts that are due at `now`.
     pub(super) fn send_due(&self, now: Duration) {
         for (place, receipts) in self.timers.take_receipts(now) {
-            for (user, seq) in receipts {
-                let event = |view| Event::Read { view, user: user.clone(), seq, unread: None };
+            for (user, Receipt { seq, name }) in receipts {
+                let who = NamedUser { user: user.clone(), name };
+                let event = |view| Event::Read { view, who, seq, unread: None };
                 self.fanout.send_to_others(&place, &user, event);
             }
         }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::coalesced::Coalesced;
-use crate::domain::{Place, Seq, Space, UserName};
+use crate::domain::{DisplayName, NamedUser, Place, Seq, Space, UserName};
 
 /// What the timer task of the hub waits for, and the clock of the hub. A wake looks only at what is
 /// due. The lock is the innermost one: no other is taken while it is held.
@@ -36,7 +36,14 @@ struct TimersState {
 }
 
 /// How far users have read in a conversation. A later receipt of a user replaces an earlier one.
-pub(super) type Receipts = HashMap<UserName, Seq>;
+pub(super) type Receipts = HashMap<UserName, Receipt>;
+
+/// How far a user has read, and the display name at that moment.
+#[derive(Debug, Default)]
+pub(super) struct Receipt {
+    pub(super) seq: Seq,
+    pub(super) name: Option<DisplayName>,
+}
 
 /// A grace period after which a user counts as offline.
 #[derive(Debug)]
@@ -67,11 +74,11 @@ impl Timers {
     }
 
     /// Schedules the receipt of a user in a conversation.
-    pub(super) fn schedule_receipt(&self, place: &Place, user: &UserName, seq: Seq) {
-        let now = self.now();
+    pub(super) fn schedule_receipt(&self, place: &Place, who: NamedUser, seq: Seq) {
+        let (NamedUser { user, name }, now) = (who, self.now());
         let mut state = self.state.lock();
-        let furthest = state.receipts.add(place, now).entry(user.clone()).or_insert(seq);
-        *furthest = seq.max(*furthest);
+        let furthest = state.receipts.add(place, now).entry(user).or_default();
+        *furthest = Receipt { seq: seq.max(furthest.seq), name };
         drop(state);
         self.wake();
     }

@@ -98,7 +98,7 @@ pub enum ClusterEvent {
         /// The conversation.
         place: Place,
         /// The reader.
-        user: UserName,
+        who: NamedUser,
         /// The last read entry.
         seq: Seq,
     },

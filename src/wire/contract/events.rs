@@ -95,6 +95,7 @@ pub(super) static EVENT_ROWS: [EventRow; 22] = [
         Object(&[
             VIEW,
             USER,
+            NAME,
             required("seq", Type::Count, "Everything up to here is read."),
             optional("unread", Type::Count, "For the user's own connections."),
         ]),

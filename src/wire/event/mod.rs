@@ -61,6 +61,8 @@ pub(super) enum EventData<'a> {
         #[serde(flatten)]
         view: ViewData<'a>,
         user: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
         seq: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         unread: Option<u64>,
@@ -168,9 +170,10 @@ pub(super) fn data<'a>(
             by: by.as_ref().map(|it| it.user.as_raw()),
             by_name: by.as_ref().and_then(|it| it.name.as_ref()).map(DisplayName::as_raw),
         },
-        Event::Read { view, user, seq, unread } => EventData::Read {
+        Event::Read { view, who, seq, unread } => EventData::Read {
             view: view.into(),
-            user: user.as_raw(),
+            user: who.user.as_raw(),
+            name: who.name.as_ref().map(DisplayName::as_raw),
             seq: seq.as_raw(),
             unread: *unread,
         },

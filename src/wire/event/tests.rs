@@ -251,8 +251,8 @@ fn attachments_are_numbered_across_a_page() {
 
 #[test]
 fn read_has_an_unread_count_only_for_the_reader() {
-    let read =
-        |view, unread| Event::Read { view, user: user("ann"), seq: Seq::from_raw(7), unread };
+    let seq = Seq::from_raw(7);
+    let read = |view, unread| Event::Read { view, who: user("ann").into(), seq, unread };
     for (event, data) in [
         (read(View::Room(RoomName::lobby()), None), r#"{"room":"lobby","user":"ann","seq":7}"#),
         (
@@ -287,6 +287,7 @@ fn events_of_one_user_have_the_display_name_beside_it() {
     let (room, name) = (RoomName::lobby, r#""name":"Ann Lee""#);
     let inbox = named(Conversation::Inbox(user("bob")), said(MessageKind::Notification, None));
     let by = Event::Membership { room: room(), state: None, by: Some(ann()) };
+    let read = Event::Read { view: View::Inbox, who: ann(), seq: Seq::ZERO, unread: None };
     for (event, before) in [
         (Event::Joined { room: room(), who: ann() }, r#""user":"ann","#),
         (Event::Left { room: room(), who: ann() }, r#""user":"ann","#),
@@ -294,6 +295,7 @@ fn events_of_one_user_have_the_display_name_beside_it() {
             Event::Typing { view: View::Direct(user("ann")), who: ann(), typing: Typing::Yes },
             r#""user":"ann","#,
         ),
+        (read, r#""user":"ann","#),
         (Event::Entry(named(lobby(), said(MessageKind::Message, None))), r#""username":"ann","#),
         (Event::Entry(named(lobby(), said(MessageKind::GroupChat, None))), r#""user":"ann","#),
         (Event::Entry(named(direct(), said(MessageKind::SingleChat, None))), r#""user":"ann","#),

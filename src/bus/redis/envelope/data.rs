@@ -46,6 +46,8 @@ pub(super) struct ReadPayload<'a> {
     place: PlacePayload<'a>,
     #[serde(borrow)]
     user: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    name: Option<Text<'a>>,
     seq: u64,
 }
 
@@ -153,17 +155,15 @@ impl<'a> MembershipChangedPayload<'a> {
 }
 
 impl<'a> ReadPayload<'a> {
-    pub(super) fn of(place: &'a domain::Place, user: &'a UserName, seq: Seq) -> Self {
-        Self { place: PlacePayload::of(place), user: name(user), seq: seq.as_raw() }
+    pub(super) fn of(place: &'a domain::Place, who: &'a NamedUser, seq: Seq) -> Self {
+        let (user, name) = (name(&who.user), display_name(who));
+        Self { place: PlacePayload::of(place), user, name, seq: seq.as_raw() }
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, user, seq } = self;
-        Ok(ClusterEvent::Read {
-            place: place.parse()?,
-            user: values::user(&user)?,
-            seq: seq_of(seq)?,
-        })
+        let Self { place, user, name, seq } = self;
+        let who = named_user(&user, name.as_ref())?;
+        Ok(ClusterEvent::Read { place: place.parse()?, who, seq: seq_of(seq)? })
     }
 }
 

@@ -127,8 +127,8 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::MembershipChanged { place, user, by } => {
             writer.write("changed", MembershipChangedPayload::of(place, user, by.as_ref()))
         }
-        ClusterEvent::Read { place, user, seq } => {
-            writer.write("read", ReadPayload::of(place, user, *seq))
+        ClusterEvent::Read { place, who, seq } => {
+            writer.write("read", ReadPayload::of(place, who, *seq))
         }
         ClusterEvent::Typing { place, who, typing } => {
             let (place, user) = (PlacePayload::of(place), values::name(&who.user));

@@ -23,8 +23,8 @@ use crate::{
         ports::{ChangeResult, DIRECTS_LISTED_MAX, Membership},
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Member, NamedUser, Place, Position, Seq, Space,
-        UserName,
+        ConnectionId, Conversation, DeletedCount, DisplayName, Member, NamedUser, Place, Position,
+        Seq, Space, UserName,
     },
 };
 
@@ -279,7 +279,7 @@ impl OnlineUser {
         for (_, user_connection) in self.connections.iter().filter(receives) {
             let events = [
                 user_connection.membership_event(place, changed, cause),
-                read_event((place, user), changed),
+                read_event(place, (user, self.display_name.as_ref()), changed),
             ];
             for event in events.into_iter().flatten() {
                 if user_connection.outbox.push(&Delivery::new(event)).is_err() {
@@ -292,11 +292,15 @@ impl OnlineUser {
 }
 
 /// The event for the user's own connections when the read position moved.
-fn read_event((place, user): (&Place, &UserName), changed: &ChangeResult) -> Option<Event> {
+fn read_event(
+    place: &Place,
+    (user, name): (&UserName, Option<&DisplayName>),
+    changed: &ChangeResult,
+) -> Option<Event> {
     let (before, after) = (changed.before?, changed.after?);
     (before.read != after.read).then(|| Event::Read {
         view: place.conversation.view_for(user),
-        user: user.clone(),
+        who: NamedUser { user: user.clone(), name: name.cloned() },
         seq: after.read.seq,
         unread: Some(changed.unread()),
     })

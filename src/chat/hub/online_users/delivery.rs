@@ -20,8 +20,8 @@ use crate::{
         ports::Outbox,
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, DeviceId, Entry, Log, Member, Place, Position,
-        Retained, Role, Seq, Space, UserName,
+        ConnectionId, Conversation, DeletedCount, DeviceId, Entry, Log, Member, NamedUser, Place,
+        Position, Retained, Role, Seq, Space, UserName,
     },
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct DeliveryProgress {
 /// Without unread messages of others, the message itself is the sign of the move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::chat::hub) struct ReadAdvance {
-    pub(in crate::chat::hub) author: UserName,
+    pub(in crate::chat::hub) author: NamedUser,
     /// The connection of this node that sent the message. It receives the answer.
     pub(in crate::chat::hub) origin: Option<ConnectionId>,
     pub(in crate::chat::hub) read: Seq,
@@ -73,7 +73,7 @@ impl OnlineUsers {
         if !advances.is_empty() {
             let state = self.lock();
             for advance in advances {
-                let author = state.get(&place.space, &advance.author);
+                let author = state.get(&place.space, &advance.author.user);
                 full_outboxes
                     .extend(author.into_iter().flat_map(|it| it.send_read_advance(place, advance)));
             }
@@ -342,7 +342,7 @@ impl OnlineUser {
         let read = cached.member.read.seq;
         // The message itself was not unread.
         (was_unread > 1).then(|| ReadAdvance {
-            author: entry.author.clone(),
+            author: NamedUser { user: entry.author.clone(), name: self.display_name.clone() },
             origin: post.origin,
             read,
             members: log.members,
@@ -355,8 +355,8 @@ impl OnlineUser {
             return FullOutboxes::new();
         };
         let delivery = Delivery::new(Event::Read {
-            view: place.conversation.view_for(&advance.author),
-            user: advance.author.clone(),
+            view: place.conversation.view_for(&advance.author.user),
+            who: advance.author.clone(),
             seq: read,
             unread: Some(unread),
         });

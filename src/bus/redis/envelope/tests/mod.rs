@@ -230,6 +230,11 @@ fn names() -> Vec<Example> {
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","name":"Ann \"Lee\"","typing":true}"#,
         ),
         (
+            ClusterEvent::Read { place: lobby(), who: ann(), seq: Seq::from_raw(7) },
+            "read",
+            r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","name":"Ann \"Lee\"","seq":7}"#,
+        ),
+        (
             ClusterEvent::Joined(lobby(), ann()),
             "here",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","name":"Ann \"Lee\""}"#,
@@ -266,7 +271,7 @@ fn places() -> Vec<Example> {
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"bob"}"#,
         ),
         (
-            ClusterEvent::Read { place: inbox(), user: user("ann"), seq: Seq::MAX },
+            ClusterEvent::Read { place: inbox(), who: user("ann").into(), seq: Seq::MAX },
             "read",
             r#"{"place":{"space":"/shop","inbox":"ann"},"user":"ann","seq":9007199254740991}"#,
         ),
