@@ -71,8 +71,9 @@ test("a body that is not as documented is refused with the reason", async () => 
   const deep = `{"items":[{"event":"a","to":{"room":"b"},"args":[${"[".repeat(200)}${"]".repeat(200)}]}]}`;
   const large = `{"items":[],"user":"${"a".repeat(8 << 20)}"}`;
   for (const [body, status, why] of [
-    ["", 400, /not a JSON object/],
-    ["[]", 400, /not a JSON object/],
+    ["", 400, /not an object with keys of `space`, `user`, `items`/],
+    ["[]", 400, /not an object with keys of/],
+    [{ items: [EMIT.items[0], { event: 7 }] }, 400, /item 2: `event` must be a text/],
     ["{", 400, /EOF/],
     [Buffer.from([0x7b, 0xff, 0x7d]), 400, /not UTF-8/],
     [{}, 400, /the key `items` is missing/],
@@ -100,12 +101,18 @@ test("a body that is not as documented is refused with the reason", async () => 
       { items: [{ event: "a", to: { room: "b" }, arg: [] }] },
       { unknown: ["arg"], nearest: { arg: "args" } },
     ],
-    ["[]", undefined],
+    ["[]", { known: ["space", "user", "items"] }],
+    [{ items: {} }, { expected: { items: "list" } }],
+    [{ items: [7] }, { expected: { items: "list of objects" } }],
+    [{ items: [{ event: "a", to: "b" }] }, { expected: { to: "object" } }],
   ]) {
     assert.deepEqual((await callApi(server, "emit", body)).body.details, details);
   }
   const { body } = await askApi(server, "rooms?limt=1");
   assert.deepEqual(body.details, { unknown: ["limt"], nearest: { limt: "limit" } });
+  const many = await askApi(server, "rooms?limit=many");
+  assert.deepEqual(many.body.details, { expected: { limit: "whole number" } });
+  assert.deepEqual((await askApi(server, "presence")).body.details, { missing: ["user"] });
   const answer = await callApi(server, "emit", NOTHING);
   assert.deepEqual([answer.status, answer.body], [200, { results: [] }]);
 });

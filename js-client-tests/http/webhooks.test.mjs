@@ -55,7 +55,7 @@ test("a key needs the scope, and has to be for all spaces", async () => {
 test("other questions are refused with the reason", async () => {
   for (const [query, reason] of [
     ["?webhook=other", /no webhook of this name/],
-    ["?name=audit", /there is no "name"/],
+    ["?name=audit", /there is no key `name`/],
     ["?limit=0", /1 to 1000/],
     ["?limit=1001", /1 to 1000/],
     ["?after=7", /an id is that of an event/],
@@ -69,7 +69,7 @@ test("other questions are refused with the reason", async () => {
     [{}, /one of `ids` and `webhook`/],
     [{ ids: ["7"] }, /an id is that of an event/],
     [{ webhook: "other" }, /no webhook of this name/],
-    ["[", /not a JSON object/],
+    ["[", /not an object with keys of/],
   ]) {
     const { status, body } = await callApi(server, RESEND, request);
     assert.deepEqual([status, body.code], [400, "bad_request"], JSON.stringify(request));

@@ -11,7 +11,7 @@ pub struct KeyMismatch {
     /// The keys that the object has and that mean nothing in it.
     pub unknown: Vec<UnknownKey>,
     /// The keys whose values have another type, with the type that is expected.
-    pub mistyped: Vec<(Cow<'static, str>, &'static str)>,
+    pub mistyped: Vec<(Cow<'static, str>, ValueType)>,
     /// All keys that mean something in it.
     pub known: Vec<Cow<'static, str>>,
 }
@@ -23,6 +23,43 @@ pub struct UnknownKey {
     pub key: Box<str>,
     /// The key that is probably meant.
     pub nearest: Option<Cow<'static, str>>,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// A text.
+    Text,
+    /// A whole number, not negative.
+    WholeNumber,
+    /// Any number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list of anything.
+    List,
+    /// A list of texts.
+    Texts,
+    /// A list of objects.
+    Objects,
+    /// An object.
+    Object,
+}
+
+impl ValueType {
+    /// The name that clients read.
+    pub fn as_raw(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::WholeNumber => "whole number",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::List => "list",
+            Self::Texts => "list of texts",
+            Self::Objects => "list of objects",
+            Self::Object => "object",
+        }
+    }
 }
 
 impl fmt::Display for KeyMismatch {
@@ -45,7 +82,8 @@ impl fmt::Display for KeyMismatch {
             separator = "; ";
         }
         for (key, expected) in mistyped {
-            write!(f, "{separator}`{key}` must be a {expected}")?;
+            let article = if *expected == ValueType::Object { "an" } else { "a" };
+            write!(f, "{separator}`{key}` must be {article} {}", expected.as_raw())?;
             separator = "; ";
         }
         let is_clear = unknown.iter().all(|it| it.nearest.is_some());
@@ -114,11 +152,18 @@ mod tests {
             (
                 KeyMismatch {
                     missing: keys(&["msg"]),
-                    mistyped: vec![("seq".into(), "number")],
+                    mistyped: vec![("seq".into(), ValueType::WholeNumber)],
                     known: known(),
                     ..KeyMismatch::default()
                 },
-                "the key `msg` is missing; `seq` must be a number",
+                "the key `msg` is missing; `seq` must be a whole number",
+            ),
+            (
+                KeyMismatch {
+                    mistyped: vec![("to".into(), ValueType::Object)],
+                    ..KeyMismatch::default()
+                },
+                "`to` must be an object",
             ),
             (
                 KeyMismatch { known: known(), ..KeyMismatch::default() },

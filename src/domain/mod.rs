@@ -51,7 +51,7 @@ pub use event_rules::{
     PassingDelivery, Receivers, RoomAction, RuleNumber,
 };
 pub use id::{ConnectionAddress, ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
-pub use key_mismatch::{KeyMismatch, UnknownKey};
+pub use key_mismatch::{KeyMismatch, UnknownKey, ValueType};
 pub use limits::Limits;
 pub use listen::ListenAddress;
 pub use member::{JoinMode, Member, Muted, Role};

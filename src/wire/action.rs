@@ -19,7 +19,7 @@ use crate::{
     chat::ports::{Action, DisconnectTarget, EmitTarget},
     domain::{
         AfterDisconnect, Body, ConnectionAddress, CustomEvent, DeviceId, EventName, EventStorage,
-        Limits, MessageId, PassingDelivery, Role, RoomName, UserName,
+        Limits, MessageId, PassingDelivery, Role, RoomName, UserName, ValueType,
     },
 };
 
@@ -217,7 +217,7 @@ pub(super) fn action(data: ActionData<'_>, limits: &Limits) -> Result<Action, In
             room: room_name(&room)?,
             role: role.as_deref().map(self::role).transpose()?,
         }),
-        ActionData::Kick(data) if data.user.is_none() => invalid("`kick` needs `user`"),
+        ActionData::Kick(data) if data.user.is_none() => Err(InvalidData::missing("user")),
         ActionData::Leave(data) | ActionData::Kick(data) => leave(data),
         ActionData::Disconnect(data) => disconnect(data),
     }
@@ -331,9 +331,13 @@ fn disconnect(data: DisconnectData) -> Result<Action, InvalidData> {
 }
 
 /// Arguments: an array.
-pub(super) fn arguments(key: &str, raw: &RawValue, limits: &Limits) -> Result<Body, InvalidData> {
+pub(super) fn arguments(
+    key: &'static str,
+    raw: &RawValue,
+    limits: &Limits,
+) -> Result<Body, InvalidData> {
     if !raw.get().starts_with('[') {
-        return Err(InvalidData::new(format!("`{key}` is not an array")));
+        return Err(InvalidData::mistyped(key, ValueType::List));
     }
     message_body(key, raw, limits)
 }

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::{
-    percent,
+    keys, percent,
     request::{epoch, seq},
 };
 use crate::{
@@ -159,8 +159,10 @@ pub(super) fn hello_from_auth(
 fn read_auth(auth: Option<&str>) -> Result<AuthPayload, Rejection> {
     let Some(auth) = auth.filter(|auth| *auth != "null") else { return Ok(AuthPayload::default()) };
     super::json::check_depth(auth)?;
-    serde_json::from_str(auth)
-        .map_err(|_error| Rejection::BadRequest("auth is not of the documented form"))
+    serde_json::from_str(auth).map_err(|error| match keys::of_error(auth, &error) {
+        Some(refused) => Rejection::Keys(Box::new(refused.mismatch)),
+        None => Rejection::BadRequest("auth is not of the documented form"),
+    })
 }
 
 impl Since {
@@ -270,5 +272,7 @@ mod tests {
         ] {
             assert!(from_auth(auth, "").is_err(), "{auth}");
         }
+        let Err(Rejection::Keys(wrong)) = from_auth(r#"{"token":7}"#, "") else { panic!("a text") };
+        assert_eq!(wrong.to_string(), "`token` must be a text");
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::keys;
-use crate::domain::{KeyMismatch, Rejection, UnknownKey};
+use super::keys::{self, RefusedKeys};
+use crate::domain::{KeyMismatch, Rejection, UnknownKey, ValueType};
 
 /// Characters of a text that a reason repeats.
 const QUOTED_CHARS_MAX: usize = 64;
@@ -31,13 +31,19 @@ impl InvalidData {
     }
 
     /// Data whose keys are wrong.
-    fn of_keys(keys: KeyMismatch) -> Self {
-        Self::with_keys(keys.to_string(), Some(keys))
+    pub(super) fn of_keys(keys: KeyMismatch) -> Self {
+        Self { reason: keys.to_string(), keys: Some(Box::new(keys)) }
     }
 
-    /// The same for keys.
-    pub(super) fn with_keys(reason: impl Into<String>, keys: Option<KeyMismatch>) -> Self {
-        Self { reason: reason.into(), keys: keys.map(Box::new) }
+    /// Data without a key that it needs.
+    pub(super) fn missing(key: &'static str) -> Self {
+        Self::of_keys(KeyMismatch { missing: vec![key.into()], ..KeyMismatch::default() })
+    }
+
+    /// Data with a value of another type.
+    pub(super) fn mistyped(key: &'static str, expected: ValueType) -> Self {
+        let mistyped = vec![(key.into(), expected)];
+        Self::of_keys(KeyMismatch { mistyped, ..KeyMismatch::default() })
     }
 
     /// The same of an item of a list.
@@ -128,11 +134,14 @@ pub(super) fn object_or_default<'a, T: Default + Deserialize<'a>>(
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidData> {
     // serde would accept an array and read its items as the fields, in order.
     if !text.trim_start().starts_with('{') {
-        return invalid("this is not a JSON object");
+        return Err(InvalidData::of_keys(keys::of_no_object::<T>()));
     }
-    serde_json::from_str(text).map_err(|error| {
-        let of_other_kind = || InvalidData::new(error.to_string());
-        keys::of_error(&error).map_or_else(of_other_kind, InvalidData::of_keys)
+    serde_json::from_str(text).map_err(|error| match keys::of_error(text, &error) {
+        Some(RefusedKeys { mismatch, item: None }) => InvalidData::of_keys(mismatch),
+        Some(RefusedKeys { mismatch, item: Some(item) }) => {
+            InvalidData::of_keys(mismatch).in_item(item)
+        }
+        None => InvalidData::new(error.to_string()),
     })
 }
 
@@ -158,10 +167,11 @@ mod tests {
     fn the_log_is_told_nothing_of_the_data() {
         for (text, expected) in [
             (r#"{"secret":1}"#, "there is no key `…`; there are `ack`, `role`"),
-            (r#"{"ack":"sec\"ret"}"#, r#"invalid type: string "…", expected a sequence"#),
-            (r#"{"ack":4711}"#, "invalid type: integer `…`, expected a sequence"),
+            (r#"{"ack":"sec\"ret"}"#, "`ack` must be a list"),
+            (r#"{"ack":[4711]}"#, "invalid value: integer `…`, expected u8"),
+            (r#"{"ack":["sec\"ret"]}"#, r#"invalid type: string "…", expected u8"#),
             (r#"{"role":"secret"}"#, "unknown variant `…`, expected `owner`"),
-            ("secret", "this is not a JSON object"),
+            ("secret", "the data is not an object with keys of `ack`, `role`"),
         ] {
             let reason = object::<Form>(text).unwrap_err().without_data();
             assert!(reason.starts_with(expected), "{reason}");

@@ -8,11 +8,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::contract::{self, DescribedKey};
-use crate::domain::{KeyMismatch, UnknownKey};
+use super::{
+    contract::{self, DescribedKey},
+    json_path::{self, Step},
+};
+use crate::domain::{KeyMismatch, UnknownKey, ValueType};
 
 /// The unknown keys that a refusal names.
 const UNKNOWN_KEYS_MAX: usize = 8;
@@ -53,23 +56,101 @@ pub(super) fn of_request(name: &str, raw: Option<&RawValue>) -> Option<KeyMismat
     if is_object { mismatch(found) } else { Some(found) }
 }
 
-/// The same for data that serde refused. It stops at the first such key, of any object within.
-pub(super) fn of_error(error: &serde_json::Error) -> Option<KeyMismatch> {
-    let text = error.to_string();
-    let mut found = KeyMismatch::default();
-    if let Some(rest) = text.strip_prefix("missing field `") {
+/// What is wrong in a text that serde refused.
+#[derive(Debug)]
+pub(super) struct RefusedKeys {
+    pub(super) mismatch: KeyMismatch,
+    /// The item that has the keys, from 1, where the text has a list of items.
+    pub(super) item: Option<usize>,
+}
+
+/// The same for a text that serde refused. It stops at the first such key, of any object within.
+pub(super) fn of_error(text: &str, error: &serde_json::Error) -> Option<RefusedKeys> {
+    let (words, path) = (error.to_string(), json_path::of_error(text, error));
+    let mut mismatch = KeyMismatch::default();
+    if let Some(rest) = words.strip_prefix("missing field `") {
         let (key, _place) = rest.rsplit_once('`')?;
-        found.missing.push(key.to_owned().into());
-    } else {
-        let rest = text.strip_prefix("unknown field `")?;
-        // The key is whatever stands before the list, which has each name in backticks.
-        let expected = rest.rsplit_once("`, expected ");
-        let (key, known) = expected.or_else(|| rest.rsplit_once("`, there are no fields"))?;
+        mismatch.missing.push(key.to_owned().into());
+    } else if let Some((key, known)) = unknown_of(&words, &path) {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        found.unknown.push(unknown_key(key, &known));
-        found.known = known.into_iter().map(|it| it.to_owned().into()).collect();
+        mismatch.unknown.push(unknown_key(key, &known));
+        mismatch.known = known.into_iter().map(|it| it.to_owned().into()).collect();
+    } else {
+        let (key, expected, outer) = match &path[..] {
+            [outer @ .., Step::Key(key)] => (key, expected_value(&words)?, outer),
+            [outer @ .., Step::Key(key), Step::Item(_)] => {
+                (key, expected_list(text, &words)?, outer)
+            }
+            _ => return None,
+        };
+        let key: String = serde_json::from_str(key).ok()?;
+        mismatch.mistyped.push((key.into(), expected));
+        return Some(RefusedKeys { mismatch, item: item(outer) });
     }
-    mismatch(found)
+    Some(RefusedKeys { mismatch, item: item(&path) })
+}
+
+/// The keys of the object that serde reads into `T`: it lists them where it meets another one.
+pub(super) fn of_no_object<'a, T: Deserialize<'a>>() -> KeyMismatch {
+    const OTHER: &str = r#"{"":0}"#;
+    let refused = serde_json::from_str::<T>(OTHER).err().and_then(|it| of_error(OTHER, &it));
+    let known = refused.map(|it| it.mismatch.known).unwrap_or_default();
+    KeyMismatch { known, ..KeyMismatch::default() }
+}
+
+/// The item of the list in an object.
+fn item(path: &[Step<'_>]) -> Option<usize> {
+    match path {
+        [Step::Key(_), Step::Item(place), ..] => Some(place + 1),
+        _ => None,
+    }
+}
+
+/// The unknown key, and the list of the known ones, each in backticks. An enumeration is an object
+/// with one key: serde calls it a variant.
+fn unknown_of<'w>(words: &'w str, path: &[Step<'_>]) -> Option<(&'w str, &'w str)> {
+    let rest = words.strip_prefix("unknown field `");
+    let rest = rest.or_else(|| words.strip_prefix("unknown variant `"))?;
+    // The key is whatever stands before the list.
+    let expected = rest.rsplit_once("`, expected ");
+    let (key, known) = expected.or_else(|| rest.rsplit_once("`, there are no fields"))?;
+    // A text that is no variant is not a key.
+    let is_key = |raw: &str| serde_json::from_str::<String>(raw).is_ok_and(|it| it == key);
+    matches!(path.last(), Some(Step::Key(raw)) if is_key(raw)).then_some((key, known))
+}
+
+/// The type of the value that serde expected.
+fn expected_value(words: &str) -> Option<ValueType> {
+    match expected(words)? {
+        "a string" => Some(ValueType::Text),
+        "a boolean" => Some(ValueType::Boolean),
+        "a sequence" => Some(ValueType::List),
+        "u32" | "u64" | "i64" => Some(ValueType::WholeNumber),
+        "f64" => Some(ValueType::Number),
+        // It stopped behind a list of enumerations.
+        "newtype variant" => Some(ValueType::Objects),
+        it if it.starts_with("struct ") => Some(ValueType::Object),
+        _ => None,
+    }
+}
+
+/// The type of the list of which serde expected an item.
+fn expected_list(text: &str, words: &str) -> Option<ValueType> {
+    match expected(words)? {
+        "a string" => Some(ValueType::Texts),
+        "newtype variant" => Some(ValueType::Objects),
+        // An enumeration; or it is no JSON.
+        "expected value" => serde_json::from_str(text).ok().map(|IgnoredAny| ValueType::Objects),
+        it if it.starts_with("struct ") => Some(ValueType::Objects),
+        _ => None,
+    }
+}
+
+/// What serde expected in place of another value, in its words.
+fn expected(words: &str) -> Option<&str> {
+    let refused = words.strip_prefix("invalid type: ").or(words.strip_prefix("invalid value: "));
+    let expected = refused.and_then(|it| it.rsplit_once(", expected ")).map_or(words, |(_, it)| it);
+    expected.rsplit_once(" at line ").map(|(expected, _place)| expected)
 }
 
 /// Unknown keys beside known ones: those of a frame, or the parameters of a query.
@@ -139,7 +220,7 @@ mod tests {
 
     fn of<T: for<'de> Deserialize<'de>>(text: &str) -> Option<String> {
         let error = serde_json::from_str::<T>(text).err().unwrap();
-        of_error(&error).map(|it| it.to_string())
+        of_error(text, &error).map(|it| it.mismatch.to_string())
     }
 
     #[test]
@@ -159,8 +240,89 @@ mod tests {
         assert_eq!(items.as_deref(), Some("there is no key `third`; there are `first`, `second`"));
         let none = of::<Nothing>(r#"{"a":1}"#);
         assert_eq!(none.as_deref(), Some("there is no key `a`; there are none"));
-        for text in [r#"{"first":"x"}"#, "[", "7"] {
+        for text in ["[", "7", r#"{"first":"#, r#"{"first":300}"#] {
             assert_eq!(of::<Pair>(text), None, "{text}");
         }
+        assert_eq!(of::<Values>(r#"{"todo":[x]}"#), None, "this is no JSON");
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only refusals are read")]
+    struct Values {
+        text: Option<String>,
+        number: Option<u64>,
+        wait: Option<f64>,
+        is_set: Option<bool>,
+        names: Option<Vec<String>>,
+        items: Option<Vec<Pair>>,
+        todo: Option<Vec<Act>>,
+        inner: Option<Nothing>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Act {
+        Join(Nothing),
+        Leave(Nothing),
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_by_its_key() {
+        for (text, key, expected) in [
+            (r#"{"text":["x"]}"#, "text", "text"),
+            (r#"{"te\u0078t":7}"#, "text", "text"),
+            (r#"{"number":"7"}"#, "number", "whole number"),
+            (r#"{"number":-7}"#, "number", "whole number"),
+            (r#"{"number":1.5}"#, "number", "whole number"),
+            (r#"{"wait":"x, expected f32 at line 1"}"#, "wait", "number"),
+            (r#"{"is_set":0}"#, "is_set", "boolean"),
+            (r#"{"names":{}}"#, "names", "list"),
+            (r#"{"names":["a",7]}"#, "names", "list of texts"),
+            (r#"{"items":["a"]}"#, "items", "list of objects"),
+            (r#"{"todo":["join","leave"]}"#, "todo", "list of objects"),
+            (r#"{"todo":["join"]}"#, "todo", "list of objects"),
+            (r#"{"todo":[7]}"#, "todo", "list of objects"),
+            (r#"{"todo":[{"join":7}]}"#, "join", "object"),
+            (r#"{"inner":true}"#, "inner", "object"),
+        ] {
+            let error = serde_json::from_str::<Values>(text).err().unwrap();
+            let mistyped = of_error(text, &error).unwrap().mismatch.mistyped;
+            let found = mistyped.first().map_or(("", ""), |(key, it)| (&**key, it.as_raw()));
+            assert_eq!(found, (key, expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_item_of_a_list_is_counted_from_one() {
+        for (text, item, expected) in [
+            (r#"{"items":[{"first":1},{"first":"x"}]}"#, None, None),
+            (r#"{"items":[{"first":1},{}]}"#, Some(2), Some("the key `first` is missing")),
+            (
+                r#"{"items":[{"first":1,"frist":1}]}"#,
+                Some(1),
+                Some("there is no key `frist`, the nearest is `first`"),
+            ),
+            (
+                r#"{"todo":[{"join":{}},{"leve":{}}]}"#,
+                Some(2),
+                Some("there is no key `leve`, the nearest is `leave`"),
+            ),
+            (r#"{"todo":[{"join":7}]}"#, Some(1), Some("`join` must be an object")),
+            (r#"{"names":["a",7]}"#, None, Some("`names` must be a list of texts")),
+            (r#"{"todo":["leve"]}"#, None, None),
+        ] {
+            let error = serde_json::from_str::<Values>(text).err().unwrap();
+            let refused = of_error(text, &error);
+            assert_eq!(refused.as_ref().and_then(|it| it.item), item, "{text}");
+            let reason = refused.map(|it| it.mismatch.to_string());
+            assert_eq!(reason.as_deref(), expected, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_known_keys_are_those_that_serde_reads() {
+        assert_eq!(of_no_object::<Pair>().known, ["first", "second"]);
+        assert_eq!(of_no_object::<Nothing>().known, [""; 0]);
     }
 }

@@ -21,6 +21,7 @@ mod frame;
 mod hello;
 mod invalid_data;
 mod json;
+mod json_path;
 mod keys;
 mod lists;
 pub mod msgpack;

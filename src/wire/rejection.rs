@@ -129,7 +129,7 @@ impl<'a> From<&'a KeyMismatch> for KeyMismatchData<'a> {
             missing,
             unknown: unknown.iter().map(|it| &*it.key).collect(),
             nearest: unknown.iter().filter_map(nearest).collect(),
-            expected: mistyped.iter().map(|(key, expected)| (&**key, *expected)).collect(),
+            expected: mistyped.iter().map(|(key, it)| (&**key, it.as_raw())).collect(),
             known: if is_object { &[] } else { known },
         }
     }

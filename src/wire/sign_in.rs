@@ -49,8 +49,8 @@ pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
     let object =
         Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(INVALID_SIGN_IN)?;
     let refused = |error: serde_json::Error| {
-        let mismatch = keys::of_error(&error);
-        mismatch.map_or(INVALID_SIGN_IN, |it| Rejection::Keys(Box::new(it)))
+        let refused = keys::of_error(object, &error);
+        refused.map_or(INVALID_SIGN_IN, |it| Rejection::Keys(Box::new(it.mismatch)))
     };
     serde_json::from_str::<SignIn>(object).map_err(refused)?.read()
 }
@@ -118,7 +118,6 @@ mod tests {
             ("[]", INVALID_SIGN_IN),
             (r#"["ann"]"#, INVALID_SIGN_IN),
             ("{}", INVALID_SIGN_IN),
-            (r#"{"name":7}"#, INVALID_SIGN_IN),
             (r#"{"name":"ann","token":"a.b.c"}"#, INVALID_SIGN_IN),
             (r#"{"name":""}"#, Rejection::NameInvalid),
             (r#"{"name":"ann","space":"shop"}"#, Rejection::UnknownSpace),
@@ -127,6 +126,8 @@ mod tests {
         }
         let Err(Rejection::Keys(wrong)) = sign_in(br#"{"user":"ann"}"#) else { panic!("no key") };
         assert_eq!(wrong.to_string(), "there is no key `user`; there are `name`, `token`, `space`");
+        let Err(Rejection::Keys(wrong)) = sign_in(br#"{"name":7}"#) else { panic!("no text") };
+        assert_eq!(wrong.to_string(), "`name` must be a text");
         assert!(sign_in(b"{\"name\":\"\xff\"}").is_err());
         assert!(sign_in("[".repeat(5000).as_bytes()).is_err());
     }

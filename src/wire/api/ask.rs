@@ -128,18 +128,22 @@ mod tests {
     #[test]
     fn other_bodies_are_refused_with_the_reason() {
         for (text, why) in [
-            ("[]", "not a JSON object"),
+            ("[]", "not an object with keys of `space`, `event`"),
             (r#"{"event":"who","to":{"space":true}}"#, "the key `timeout_ms` is missing"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":0}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":30001}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":-1}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":1e300}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":1.5}"#, "a whole number"),
-            (r#"{"event":"who","to":{"space":true},"timeout_ms":"9"}"#, "invalid type"),
+            (r#"{"event":"who","to":{"space":true},"timeout_ms":"9"}"#, "must be a number"),
+            (r#"{"event":"who","to":"all","timeout_ms":9}"#, "`to` must be an object"),
             (r#"{"event":"who","to":{},"timeout_ms":1}"#, "`to` is one of"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":1,"kept":true}"#, "`kept`"),
             (r#"{"event":"welcome","to":{"space":true},"timeout_ms":1}"#, "\"welcome\" is not"),
-            (r#"{"event":"who","args":{},"to":{"space":true},"timeout_ms":1}"#, "not an array"),
+            (
+                r#"{"event":"who","args":{},"to":{"space":true},"timeout_ms":1}"#,
+                "`args` must be a list",
+            ),
             (
                 r#"{"event":"who","to":{"space":true},"except":"x","timeout_ms":1}"#,
                 "not a connection",

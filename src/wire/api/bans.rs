@@ -13,7 +13,7 @@ use crate::{
     domain::{BanReason, Space, UserName},
     wire::{
         action::user_name,
-        invalid_data::{InvalidData, invalid, object},
+        invalid_data::{InvalidData, object},
         payload::Timestamp,
         schema,
     },
@@ -93,8 +93,7 @@ pub const BANS: &[Parameter] = &[SPACE_OR_ALL, AFTER_USER, LIMIT];
 /// `space?` and `user`: the ban that ends.
 pub fn unban(query: &str) -> Result<(Option<Space>, UserName), InvalidData> {
     let query = Query::parse(query, UNBAN)?;
-    let Some(user) = query.one("user")? else { return invalid("this needs `user`") };
-    Ok((space_or_all(query.one("space")?)?, user_name(user)?))
+    Ok((space_or_all(query.one("space")?)?, user_name(query.required("user")?)?))
 }
 
 /// `space?`, `after?` (a user), `limit?`.
@@ -152,14 +151,14 @@ mod tests {
     fn other_requests_are_refused_with_the_reason() {
         let long = format!(r#"{{"user":"ann","reason":"{}"}}"#, "x".repeat(1025));
         for (body, why) in [
-            ("[]", "not a JSON object"),
+            ("[]", "not an object with keys of `space`, `user`"),
             ("{}", "the key `user` is missing"),
             (r#"{"user":""}"#, "a name has"),
             (r#"{"user":"ann","space":"x"}"#, "not a space"),
             (r#"{"user":"ann","space":"**"}"#, "not a space"),
             (r#"{"user":"ann","space":""}"#, "not a space"),
             (r#"{"user":"ann","until":"tomorrow"}"#, "`until` is not a time"),
-            (r#"{"user":"ann","until":7}"#, "expected a string"),
+            (r#"{"user":"ann","until":7}"#, "`until` must be a text"),
             (r#"{"user":"ann","untill":"x"}"#, "there is no key `untill`"),
             (&*long, "a reason has"),
         ] {
@@ -167,9 +166,11 @@ mod tests {
             assert!(reason.contains(why), "{body}: {reason}");
         }
         assert!(ban(b"\xff").is_err());
-        for (query, why) in
-            [("", "this needs `user`"), ("user=", "a name has"), ("usr=x", "\"usr\"")]
-        {
+        for (query, why) in [
+            ("", "the key `user` is missing"),
+            ("user=", "a name has"),
+            ("usr=x", "`usr`, the nearest"),
+        ] {
             let reason = unban(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }
@@ -177,7 +178,7 @@ mod tests {
             ("limit=0", "1 to 1000"),
             ("limit=1001", "1 to 1000"),
             ("after=", "a name has"),
-            ("cursor=a", "there is no \"cursor\""),
+            ("cursor=a", "there is no key `cursor`"),
             ("space=**", "not a space"),
         ] {
             let reason = bans_question(query).unwrap_err().to_string();

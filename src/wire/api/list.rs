@@ -320,10 +320,10 @@ mod tests {
         for (query, why) in [
             ("limit=0", "`limit` is 1 to 1000"),
             ("limit=1001", "`limit` is 1 to 1000"),
-            ("limit=-1", "`limit` is not a number"),
+            ("limit=-1", "`limit` must be a whole number"),
             ("after=", "a name has"),
             ("after=a&after=b", "same thing twice"),
-            ("user=a", "there is no \"user\"; there are space, after, limit"),
+            ("user=a", "there is no key `user`; there are `space`, `after`, `limit`"),
             ("space=shop", "\"shop\" is not a space"),
         ] {
             let reason = users_question(query).unwrap_err().to_string();
@@ -341,7 +341,7 @@ mod tests {
         let reason = members_question("news", "query=").unwrap_err().to_string();
         assert!(reason.contains("`query`: a query has 1 to 64 characters"), "{reason}");
         assert!(members_question("", "").unwrap_err().to_string().contains("a room name"));
-        assert!(room_question("news", "after=a").unwrap_err().to_string().contains("\"after\""));
+        assert!(room_question("news", "after=a").unwrap_err().to_string().contains("`after`"));
         let reason = connections_question("after=c1f").unwrap_err().to_string();
         assert!(reason.contains("\"c1f\" is not a connection"), "{reason}");
     }

@@ -101,8 +101,9 @@ mod tests {
         for (room, user, query, body, why) in [
             ("", "ann", "", "{}", "a room name"),
             ("news", "", "", "{}", "a name has"),
-            ("news", "ann", "role=owner", "{}", "there is no \"role\""),
-            ("news", "ann", "", "[]", "not a JSON object"),
+            ("news", "ann", "role=owner", "{}", "there is no key `role`"),
+            ("news", "ann", "", "[]", "not an object with keys of `role`"),
+            ("news", "ann", "", r#"{"role":7}"#, "`role` must be a text"),
             ("news", "ann", "", r#"{"role":"king"}"#, "\"king\" is not a role"),
             ("news", "ann", "", r#"{"rank":"owner"}"#, "there is no key `rank`"),
         ] {

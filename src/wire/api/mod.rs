@@ -363,8 +363,10 @@ mod tests {
         let kept = r#"{"items":[{"event":"a","to":{"room":"b"},"kept":true}]}"#;
         let item = r#"{"items":[{"room":"a","msg":"x"},{"room":"a","msg":"x"}]}"#;
         for (list, text, why) in [
-            (ApiList::Actions, "", "this is not a JSON object"),
-            (ApiList::Actions, "[]", "this is not a JSON object"),
+            (ApiList::Actions, "", "not an object with keys of `space`, `user`, `do`"),
+            (ApiList::Messages, "[]", "not an object with keys of `space`, `user`, `items`"),
+            (ApiList::Messages, r#"{"items":[{"room":7,"msg":1}]}"#, "item 1: `room` must be a"),
+            (ApiList::Actions, r#"{"do":[{"join":{}}]}"#, "item 1: the key `room` is missing"),
             (ApiList::Actions, "{}", "the key `do` is missing"),
             (ApiList::Messages, r#"{"do":[]}"#, "there is no key `do`"),
             (ApiList::Messages, r#"{"items":[],"space":"shop"}"#, "\"shop\" is not a space"),

@@ -1,5 +1,7 @@
 //! Queries of `GET`: parameters that are known and, but for some, there once.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::{
     RefOr, Schema, Type,
     schema::{ArrayBuilder, ObjectBuilder},
@@ -7,12 +9,8 @@ use utoipa::openapi::{
 
 use super::space;
 use crate::{
-    domain::Space,
-    wire::{
-        hello::Parameters,
-        invalid_data::{InvalidData, quoted},
-        keys, schema,
-    },
+    domain::{Space, ValueType},
+    wire::{hello::Parameters, invalid_data::InvalidData, keys, schema},
 };
 
 /// A parameter of a query or a path.
@@ -54,15 +52,12 @@ impl<'q> Query<'q> {
         let names: Vec<_> = described.iter().map(|it| it.name).collect();
         let parameters =
             Parameters::read(query).map_err(|rejection| InvalidData::new(rejection.to_string()))?;
-        match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
-            Some((name, _)) => {
-                let reason =
-                    format!("there is no {}; there are {}", quoted(name), names.join(", "));
-                let keys = keys::of_unknown([&**name], &names);
-                Err(InvalidData::with_keys(reason, Some(keys)))
-            }
-            None => Ok(Self(parameters)),
+        let given: BTreeSet<_> = parameters.0.iter().map(|(name, _)| &**name).collect();
+        let unknown: Vec<_> = given.into_iter().filter(|it| !names.contains(it)).collect();
+        if !unknown.is_empty() {
+            return Err(InvalidData::of_keys(keys::of_unknown(unknown, &names)));
         }
+        Ok(Self(parameters))
     }
 
     /// The values of a parameter.
@@ -75,11 +70,16 @@ impl<'q> Query<'q> {
         self.0.value(wanted).map_err(|rejection| InvalidData::new(rejection.to_string()))
     }
 
-    /// The same for a number.
-    pub(super) fn number(&self, wanted: &str) -> Result<Option<u64>, InvalidData> {
+    /// The value of a parameter that is there once.
+    pub(super) fn required(&self, wanted: &'static str) -> Result<&str, InvalidData> {
+        self.one(wanted)?.ok_or_else(|| InvalidData::missing(wanted))
+    }
+
+    /// The same as [`Query::one`] for a number.
+    pub(super) fn number(&self, wanted: &'static str) -> Result<Option<u64>, InvalidData> {
         let number = |text: &str| match text.parse() {
             Ok(number) => Ok(number),
-            Err(_) => Err(InvalidData::new(format!("`{wanted}` is not a number"))),
+            Err(_) => Err(InvalidData::mistyped(wanted, ValueType::WholeNumber)),
         };
         self.one(wanted)?.map(number).transpose()
     }

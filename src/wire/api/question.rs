@@ -72,8 +72,10 @@ pub fn history_question(query: &str, limits: &Limits) -> Result<ApiQuestion, Inv
 pub fn presence_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, PRESENCE)?;
     let users: Vec<UserName> = query.all("user").map(user_name).collect::<Result<_, _>>()?;
-    if !(1..=USERS_MAX).contains(&users.len()) {
-        return invalid("this needs `user`, 1 to 1000 times");
+    if users.is_empty() {
+        return Err(InvalidData::missing("user"));
+    } else if users.len() > USERS_MAX {
+        return invalid("`user` may be there 1000 times");
     }
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Presence(users) })
 }
@@ -136,12 +138,12 @@ mod tests {
             ("room=", "`room`: a room name"),
             ("room=a&room=b", "same thing twice"),
             ("room=a&before=1&after=2", "exclude"),
-            ("room=a&before=x", "`before` is not a number"),
+            ("room=a&before=x", "`before` must be a whole number"),
             ("room=a&limit=0", "`limit` is 1 to 200"),
             ("room=a&limit=201", "`limit` is 1 to 200"),
             ("room=a&limit=99999999999", "`limit` is 1 to 200"),
             ("room=x%zz", "not percent-encoded"),
-            ("room=a&rom=b", "there is no \"rom\"; there are space, room"),
+            ("room=a&rom=b", "there is no key `rom`, the nearest is `room`"),
             ("room=a&space=b", "\"b\" is not a space"),
             ("room=%ff", "not percent-encoded UTF-8"),
         ] {
@@ -149,7 +151,9 @@ mod tests {
             assert!(reason.contains(why), "{query}: {reason}");
         }
         let many = vec!["user=a"; 1001].join("&");
-        for (query, why) in [("", "1 to 1000"), (&*many, "1 to 1000"), ("user=", "a name has")] {
+        for (query, why) in
+            [("", "the key `user` is missing"), (&*many, "1000 times"), ("user=", "a name has")]
+        {
             let reason = presence_question(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{reason}");
         }

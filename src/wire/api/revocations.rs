@@ -220,7 +220,7 @@ mod tests {
             ("jti=a&user=b", "one of `jti` and `user`"),
             ("jti=", "a `jti` has"),
             ("user=", "a name has"),
-            ("id=a", "there is no \"id\""),
+            ("id=a", "there is no key `id`"),
         ] {
             let reason = ended_revocation(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");

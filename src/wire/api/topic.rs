@@ -57,8 +57,9 @@ mod tests {
     fn other_requests_are_refused_with_the_reason() {
         for (room, query, body, why) in [
             ("", "", r#"{"topic":"a","user":"ann"}"#, "a room name"),
-            ("news", "after=x", r#"{"topic":"a","user":"ann"}"#, "there is no \"after\""),
-            ("news", "", "", "not a JSON object"),
+            ("news", "after=x", r#"{"topic":"a","user":"ann"}"#, "there is no key `after`"),
+            ("news", "", "", "not an object with keys of `topic`, `user`"),
+            ("news", "", r#"{"topic":7,"user":"ann"}"#, "`topic` must be a text"),
             ("news", "", r#"{"topic":"a"}"#, "the key `user` is missing"),
             ("news", "", r#"{"user":"ann"}"#, "the key `topic` is missing"),
             ("news", "", r#"{"topic":"a","user":""}"#, "a name has"),

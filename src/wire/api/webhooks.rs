@@ -134,8 +134,8 @@ mod tests {
         for (query, why) in [
             ("limit=0", "1 to 1000"),
             ("limit=1001", "1 to 1000"),
-            ("limit=x", "not a number"),
-            ("name=a", "there is no \"name\""),
+            ("limit=x", "`limit` must be a whole number"),
+            ("name=a", "there is no key `name`"),
             ("webhook=a&webhook=b", "twice"),
         ] {
             let reason = dead_letter_query(query).unwrap_err().to_string();
@@ -153,9 +153,9 @@ mod tests {
         for (body, why) in [
             ("{}", "one of `ids`"),
             (r#"{"ids":[],"webhook":"a"}"#, "one of `ids`"),
-            (r#"{"ids":[7]}"#, "invalid type"),
+            (r#"{"ids":[7]}"#, "`ids` must be a list of texts"),
             (r#"{"id":"a"}"#, "there is no key `id`"),
-            ("[]", "not a JSON object"),
+            ("[]", "not an object with keys of `ids`, `webhook`"),
             (&*many, "more than 1000"),
         ] {
             let reason = resend_request(body.as_bytes()).unwrap_err().to_string();

@@ -3,6 +3,8 @@
 //! It is closed and small, so that every writer (JSON Schema, TypeScript) handles all of it. Everything
 //! is a constant: a payload is a table and not code.
 
+use crate::domain::ValueType;
+
 /// The type of a value on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Type {
@@ -101,31 +103,31 @@ pub(in crate::wire) struct DescribedKey {
 }
 
 impl DescribedKey {
-    /// The name of the type that the value has to have, if this JSON is of another one.
-    pub(in crate::wire) fn expected_of(self, json: &str) -> Option<&'static str> {
+    /// The type that the value has to have, if this JSON is of another one.
+    pub(in crate::wire) fn expected_of(self, json: &str) -> Option<ValueType> {
         let is_null = json == "null" && !self.required;
         self.of.expected_of(json).filter(|_| !is_null)
     }
 }
 
 impl Type {
-    /// The name of this type, if the JSON is of another one. Of the types that requests have, those
+    /// This type, if the JSON is of another one. Of the types that requests have, those
     /// that are not any JSON.
-    fn expected_of(self, json: &str) -> Option<&'static str> {
-        let (is_right, name) = match self {
+    fn expected_of(self, json: &str) -> Option<ValueType> {
+        let (is_right, expected) = match self {
             Self::Text
             | Self::Literal(_)
             | Self::OneOfTexts(_)
             | Self::OpenTexts(_)
-            | Self::Time => (json.starts_with('"'), "text"),
-            Self::Count => (json.parse::<u64>().is_ok(), "whole number"),
+            | Self::Time => (json.starts_with('"'), ValueType::Text),
+            Self::Count => (json.parse::<u64>().is_ok(), ValueType::WholeNumber),
             Self::Boolean | Self::True | Self::False => {
-                (matches!(json, "true" | "false"), "boolean")
+                (matches!(json, "true" | "false"), ValueType::Boolean)
             }
             Self::List(Self::Text) => {
-                (serde_json::from_str::<Vec<String>>(json).is_ok(), "list of texts")
+                (serde_json::from_str::<Vec<String>>(json).is_ok(), ValueType::Texts)
             }
-            Self::List(_) => (json.starts_with('['), "list"),
+            Self::List(_) => (json.starts_with('['), ValueType::List),
             Self::Named(definition) => return definition.of.expected_of(json),
             Self::Any
             | Self::Null
@@ -135,7 +137,7 @@ impl Type {
             | Self::Object(_)
             | Self::Either(_) => return None,
         };
-        (!is_right).then_some(name)
+        (!is_right).then_some(expected)
     }
 
     /// Calls `found` with each definition that this type names itself.

@@ -65,7 +65,7 @@ struct IdentityData {
 
 /// As in a token.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`rooms` is a list of rooms, or an object with their roles")]
 enum RoomsData {
     List(Vec<String>),
     WithRoles(BTreeMap<String, String>),

@@ -87,15 +87,18 @@ fn other_answers_are_refused_with_the_reason() {
     let deep = format!(r#"{{"ack":[{}{}]}}"#, "[".repeat(64), "]".repeat(64));
     let to = r#""to":{"room":"a"}"#;
     for (text, why) in [
-        ("[]".to_owned(), "this is not a JSON object"),
-        ("<html>".to_owned(), "this is not a JSON object"),
+        ("[]".to_owned(), "not an object with keys of `ack`, `do`, `refuse`"),
+        ("<html>".to_owned(), "not an object with keys of"),
         ("{".to_owned(), "EOF"),
         (r#"{"ok":true}"#.to_owned(), "there is no key `ok`"),
-        (r#"{"ack":7}"#.to_owned(), "`ack` is not an array"),
+        (r#"{"ack":7}"#.to_owned(), "`ack` must be a list"),
         (deep, "nested too deeply"),
         (r#"{"ack":[{"_placeholder":true,"num":0}]}"#.to_owned(), "`ack`: the attachments"),
         (r#"{"refuse":{"code":"a b"}}"#.to_owned(), "a code has 1 to 64"),
-        (r#"{"do":[{"shout":{}}]}"#.to_owned(), "unknown variant `shout`"),
+        (
+            r#"{"do":[{"shout":{}}]}"#.to_owned(),
+            "item 1: there is no key `shout`; there are `emit`",
+        ),
         (format!(r#"{{"do":[{{"emit":{{"event":"new message",{to}}}}}]}}"#), "is not the name"),
         (r#"{"do":[{"emit":{"event":"a","to":{}}}]}"#.to_owned(), "`to` is one of"),
         (
@@ -117,7 +120,7 @@ fn other_answers_are_refused_with_the_reason() {
         (r#"{"do":[{"message":{"room":"","msg":1}}]}"#.to_owned(), "a room name has"),
         (r#"{"do":[{"message":{"room":"a","msg":null}}]}"#.to_owned(), "`msg`: the message is"),
         (r#"{"do":[{"join":{"room":"a","role":"king"}}]}"#.to_owned(), "\"king\" is not a role"),
-        (r#"{"do":[{"kick":{"room":"a"}}]}"#.to_owned(), "`kick` needs `user`"),
+        (r#"{"do":[{"kick":{"room":"a"}}]}"#.to_owned(), "item 1: the key `user` is missing"),
         (r#"{"do":[{"disconnect":{}}]}"#.to_owned(), "`disconnect` needs"),
         (r#"{"do":[{"disconnect":{"connection":"x"}}]}"#.to_owned(), "is not a connection"),
     ] {
@@ -204,10 +207,13 @@ fn a_connection_may_be_given_a_user_data_and_things_to_do() {
 fn other_answers_about_a_connection_are_refused_with_the_reason() {
     let deep = format!(r#"{{"data":{}{}}}"#, "[".repeat(65), "]".repeat(65));
     for (text, why) in [
-        ("7", "this is not a JSON object"),
+        ("7", "not an object with keys of `identity`, `data`"),
         (r#"{"user":"ann"}"#, "there is no key `user`"),
         (r#"{"ack":[]}"#, "there is no key `ack`"),
         (r#"{"identity":{}}"#, "the key `user` is missing"),
+        (r#"{"identity":7}"#, "`identity` must be an object"),
+        (r#"{"identity":{"user":7}}"#, "`user` must be a text"),
+        (r#"{"identity":{"user":"a","rooms":7}}"#, "`rooms` is a list of rooms, or an object with"),
         (r#"{"identity":{"user":""}}"#, "a name has"),
         (r#"{"identity":{"user":"a","guest":true}}"#, "there is no key `guest`"),
         (r#"{"identity":{"user":"a","spaces":[]}}"#, "`spaces` is empty"),
