@@ -40,7 +40,7 @@ use crate::{
     clock::{RandomIds, SystemClock},
     config::{AdminUiSettings, AllowedOrigin, ApiKeySettings, Config},
     domain::{AdminUiMode, EmitterMode, NodeId, Space},
-    store::MeasuredStore,
+    store::measured_store,
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
     transport::{accept_pause::AcceptPause, listener::BoundAddress, origin::Origins},
@@ -178,8 +178,7 @@ impl Server {
         let name = node.clone();
         let emitters = engines::emitters(config, &node)?;
         let metrics = Arc::new(ProcessMetrics::default());
-        let store: Arc<dyn Store> =
-            Arc::new(MeasuredStore::new(store, Arc::<ProcessMetrics>::clone(&metrics)));
+        let store = measured_store(store, Arc::<ProcessMetrics>::clone(&metrics));
         let traces = Traces::start(config, &node, Arc::<ProcessMetrics>::clone(&metrics))?;
         let api_keys = Arc::new(HashedApiKeys::new(api_key_entries(config)));
         let origins = Arc::new(Origins::new(origin_texts(config)));

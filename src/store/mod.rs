@@ -6,6 +6,7 @@
 mod measured;
 mod memory;
 mod migrations;
+pub(crate) mod observed;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -14,7 +15,7 @@ mod transfer;
 #[cfg(test)]
 pub(crate) mod contract;
 
-pub use measured::MeasuredStore;
+pub use measured::measured_store;
 pub use memory::{MemoryNodes, MemoryStore};
 pub use postgres::{
     PostgresError, PostgresMeasurement, PostgresNodes, PostgresOptions, PostgresStore,
