@@ -34,6 +34,12 @@ async fn user(server: &TestServer, wire: Wire, name: &str) -> Client {
     Client::with_token(server, wire, &server.token(name, &[])).await
 }
 
+/// A room of this wire, and two users.
+async fn room_and_users(server: &TestServer, wire: Wire) -> (String, [Client; 2]) {
+    let users = [user(server, wire, "ann").await, user(server, wire, "bob").await];
+    (format!("room {wire:?}"), users)
+}
+
 /// The topic of a room in the `welcome` of a new connection.
 async fn topic_in_welcome(server: &TestServer, wire: Wire, name: &str, room: &str) -> Value {
     let options = ConnectOptions::new().token(&server.token(name, &[]));
@@ -47,10 +53,8 @@ async fn topic_in_welcome(server: &TestServer, wire: Wire, name: &str, room: &st
 async fn everybody_in_the_room_is_told_in_order_with_messages() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let room = format!("room {wire:?}");
+        let (room, [mut ann, mut bob]) = room_and_users(&server, wire).await;
         let room = room.as_str();
-        let [mut ann, mut bob] =
-            [user(&server, wire, "ann").await, user(&server, wire, "bob").await];
         let joined = ann.ask("join", room).await;
         assert_eq!((&joined["role"], &joined["topic"]), (&json!("owner"), &Value::Null));
         bob.ask("join", room).await;
@@ -87,10 +91,8 @@ async fn everybody_in_the_room_is_told_in_order_with_messages() {
 async fn only_admins_set_topics_of_rooms_that_they_are_in() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let room = format!("room {wire:?}");
+        let (room, [mut ann, mut bob]) = room_and_users(&server, wire).await;
         let room = room.as_str();
-        let [mut ann, mut bob] =
-            [user(&server, wire, "ann").await, user(&server, wire, "bob").await];
         let topic = json!({ "room": room, "topic": "Plans" });
         assert_eq!(ann.refusal("topic", topic.clone()).await, "not_member");
         ann.ask("join", room).await;
@@ -119,10 +121,8 @@ async fn only_admins_set_topics_of_rooms_that_they_are_in() {
 async fn whoever_comes_later_sees_the_topic() {
     let server = TestServer::with(with_key).await;
     for wire in Wire::ALL {
-        let room = format!("room {wire:?}");
+        let (room, [mut ann, mut bob]) = room_and_users(&server, wire).await;
         let room = room.as_str();
-        let mut ann = user(&server, wire, "ann").await;
-        let mut bob = user(&server, wire, "bob").await;
         ann.ask("join", room).await;
         let [first, second] = ["Ideas", "Plans"].map(|it| json!({ "room": room, "topic": it }));
         ann.ask("topic", first).await;

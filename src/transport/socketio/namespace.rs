@@ -99,7 +99,7 @@ impl Continued {
 }
 
 /// The result of a middleware. The client receives the text of the error.
-type MiddlewareResult<'a> =
+pub(super) type MiddlewareResult<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::{
-    definitions::{AT, NAMES, PAGE, PRESENCES, REFUSAL_MEMBERS, ROLE, ROOM, TOPIC, USER},
+    definitions::{AT, NAMES, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_MEMBER, TOPIC, USER},
     json_schema::{SchemaWriter, UnknownKeys},
     types::{
         Member::{self, All},
-        Type::{self, Either, List, Named, Object},
+        Type::{self, Either, List, Object},
         optional, required,
     },
 };
@@ -132,9 +132,7 @@ const ONE_ROOM: Type = Object(&[
     optional("at", Type::Time, "The time of the last entry. Absent when there was none."),
 ]);
 const MEMBER: Type = Object(&[
-    USER,
-    required("role", Named(&ROLE), ""),
-    required("online", Type::Boolean, ""),
+    All(ROOM_MEMBER),
     DEVICES,
     optional("joined", Type::Time, "Absent when an earlier version stored the member."),
 ]);

@@ -153,6 +153,10 @@ pub(super) const VIEW: Member = OneOf(&[field("room", Type::Text, ""), WITH, INB
 const ROOM_OR_TO: Member =
     OneOf(&[field("room", Type::Text, ""), field("to", Type::Text, "The recipient.")]);
 
+/// A member of a room, in lists.
+pub(super) const ROOM_MEMBER: &[Member] =
+    &[USER, required("role", Named(&ROLE), ""), required("online", Type::Boolean, "")];
+
 /// The position of a user in a conversation.
 pub(super) const TALLY: &[Member] = &[
     required("seq", Type::Count, "The last entry."),

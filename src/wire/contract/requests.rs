@@ -3,7 +3,7 @@
 use super::{
     definitions::{
         AT, CONVERSATION, DEFAULT_ROOM, ID, IDENTIFIED_MEMBERS, MESSAGE_ID, NAME, PAGE, PRESENCES,
-        ROLE, ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, TOPIC, USER, USERS,
+        ROLE, ROOM, ROOM_MEMBER, ROOM_OR_WITH, ROOM_STATE, SEQ, TOPIC, USER, USERS,
     },
     types::{
         Definition, DescribedKey, Member,
@@ -101,10 +101,8 @@ const ROOMS_LIMIT: Member =
 static MEMBER: Definition = Definition {
     name: "RoomMember",
     of: Object(&[
-        USER,
+        All(ROOM_MEMBER),
         NAME,
-        required("role", Named(&ROLE), ""),
-        required("online", Type::Boolean, ""),
         optional("lastSeen", Type::Time, "Absent for users who never connected."),
     ]),
     about: "A member of a room.",

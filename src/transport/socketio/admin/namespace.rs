@@ -1,6 +1,6 @@
 //! The namespace `/admin` of the engine, and the admission of pages to it.
 
-use std::{fmt::Display, future::Future, pin::Pin, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
 use socketioxide::{
     SocketIo,
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     domain::Rejection,
     transport::socketio::{
-        SocketIoContext, connect_error, engine::NamespaceSocket, request::Version,
-        session::EngineSession,
+        SocketIoContext, connect_error, engine::NamespaceSocket, namespace::MiddlewareResult,
+        request::Version, session::EngineSession,
     },
     wire::admin_ui,
 };
@@ -42,10 +42,6 @@ struct AdminMiddleware {
     context: Arc<SocketIoContext>,
     ui: Arc<AdminUi>,
 }
-
-/// The result of a middleware. The client receives the text of the error.
-type MiddlewareResult<'a> =
-    Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, Self> for AdminMiddleware {
     fn call_middleware<'a>(
