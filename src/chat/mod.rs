@@ -367,6 +367,7 @@ impl Chat {
             ids: Arc::clone(&self.ids),
             metrics: Arc::clone(&self.metrics),
             tracer: self.tracer.clone(),
+            traces: Arc::clone(&webhooks.traces),
             node: self.rules.node.clone(),
         };
         let sender = |(target, wake): (&WebhookTarget, &Arc<_>)| {

@@ -163,6 +163,11 @@ impl StoredSpan {
         self.step = None;
     }
 
+    /// The value of the header `traceparent` for what the request causes.
+    pub(crate) fn request_traceparent(&self) -> String {
+        self.request.traceparent()
+    }
+
     /// The value of the header `traceparent` for the present step.
     pub(crate) fn traceparent(&self) -> String {
         self.step.as_ref().unwrap_or(&self.request).traceparent()

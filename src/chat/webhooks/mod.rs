@@ -14,6 +14,7 @@ mod request;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ pub use self::sender::WebhookSender;
 pub(in crate::chat) use self::{
     content::{event_id, parse_event_id},
     sender::SenderParts,
+    traces::MessageTraces,
 };
 use super::ports::{COMMITTED_KINDS, Clock, Recording, WebhookOutbox, WebhookReceiver};
 use crate::domain::{UserName, WebhookName, WebhookRules};
@@ -66,6 +68,7 @@ pub(in crate::chat) struct Webhooks {
     pub(in crate::chat) outbox: Arc<dyn WebhookOutbox>,
     pub(in crate::chat) rules: Arc<WebhookRules>,
     pub(in crate::chat) targets: Vec<WebhookTarget>,
+    pub(in crate::chat) traces: Arc<MessageTraces>,
     clock: Arc<dyn Clock>,
     /// Wakes the senders: one for each target, in their order.
     wakes: Vec<Arc<Notify>>,
@@ -75,7 +78,7 @@ impl Webhooks {
     pub(in crate::chat) fn new(parts: WebhookParts, clock: Arc<dyn Clock>) -> Self {
         let WebhookParts { outbox, rules, targets } = parts;
         let wakes = targets.iter().map(|_| Arc::default()).collect();
-        Self { outbox, rules, targets, clock, wakes }
+        Self { outbox, rules, targets, traces: Arc::default(), clock, wakes }
     }
 
     /// The recording of a batch whose changes were made by these users. `None` if no webhook is told of

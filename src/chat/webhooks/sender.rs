@@ -15,6 +15,7 @@ use super::{
     fault_log::{FaultLog, FaultTexts},
     planner::{Planner, ReceiverChange},
     request::{Request, RequestKind},
+    traces::MessageTraces,
 };
 use crate::{
     chat::ports::{
@@ -53,6 +54,7 @@ pub(in crate::chat) struct SenderParts {
     pub(in crate::chat) ids: Arc<dyn IdSource>,
     pub(in crate::chat) metrics: Arc<dyn Metrics>,
     pub(in crate::chat) tracer: Option<Arc<dyn Tracer>>,
+    pub(in crate::chat) traces: Arc<MessageTraces>,
     pub(in crate::chat) node: NodeId,
 }
 
@@ -241,16 +243,25 @@ impl WebhookSender {
     fn attempt(&self, request: Request) -> BoxFuture<'static, Attempt> {
         let receiver = Arc::clone(&self.target.receiver);
         let (store, tracer) = (Arc::clone(&self.parts.store), self.parts.tracer.clone());
+        let cause = tracer.as_ref().and_then(|_| self.cause(&request));
         Box::pin(async move {
             let outcome = match sent(&*store, &request).await {
                 Ok(sent) => {
-                    let span = tracer.and_then(|it| it.begin("webhook", SpanKind::Client, None));
+                    let begin = |it: Arc<dyn Tracer>| {
+                        it.begin("webhook", SpanKind::Client, cause.as_deref())
+                    };
+                    let span = tracer.and_then(begin);
                     deliver(&*receiver, &sent, span).await.map_err(AttemptFailure::Receiver)
                 }
                 Err(_fault) => Err(AttemptFailure::Store),
             };
             Attempt { request, outcome }
         })
+    }
+
+    /// The trace of the request of a client that caused the first event for which one is kept.
+    fn cause(&self, request: &Request) -> Option<String> {
+        request.events.iter().find_map(|it| self.parts.traces.of(&it.new))
     }
 
     /// Stores outcomes and plans what follows from them.
@@ -320,8 +331,7 @@ impl WebhookSender {
     }
 }
 
-/// Sends a request, in the first step of a trace, if it is sampled: several requests of clients may
-/// have caused the events, a long time ago.
+/// Sends a request, in a step of a trace, if it is sampled.
 async fn deliver(
     receiver: &dyn WebhookReceiver,
     request: &WebhookRequest,

@@ -157,6 +157,7 @@ fn sender(
         ids: Arc::new(RandomIds),
         metrics: Arc::new(NoMetrics),
         tracer: None,
+        traces: Arc::default(),
         node: NodeId::from_raw("node"),
     };
     let target = WebhookTarget {

@@ -235,6 +235,7 @@ async fn back_ends_and_webhooks_are_told_of_the_trace() {
             let (call, sending) = (only(&spans, "back end"), only(&spans, "webhook"));
             assert_eq!((hook, webhook), (header(&call), header(&sending)));
             assert_eq!(call.parent, only(&spans, "send message").id);
+            assert_eq!(sending.parent, only(&spans, "send message").id);
             assert_eq!(sending.attribute("roomcast.events"), "1");
         }
         back_end.tasks.drain();

@@ -255,6 +255,7 @@ impl JournalWriter {
         let is_told =
             !seen.is_empty() || !expired.is_empty() || !changes.is_empty() || !drafts.is_empty();
         let webhooks = self.webhooks.as_ref().filter(|_| is_told)?;
+        waiting.keep_traces(drafts, &webhooks.traces);
         let by = |cause: &Cause| cause.by.as_ref().map(|it| it.user.clone());
         webhooks.recording(waiting.changes.iter().map(|(cause, _)| by(cause)).collect())
     }

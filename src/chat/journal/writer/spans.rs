@@ -2,7 +2,10 @@
 //! span of it.
 
 use super::BatchWaiters;
-use crate::chat::ports::{Draft, DraftAct, SpanFact, StoredSpan};
+use crate::chat::{
+    ports::{Draft, DraftAct, SpanFact, StoredSpan},
+    webhooks::MessageTraces,
+};
 
 impl BatchWaiters {
     /// Ends the waits in the queue, because the transaction begins.
@@ -10,6 +13,16 @@ impl BatchWaiters {
         for span in self.spans() {
             span.begin("store commit");
             span.record(SpanFact::BatchMessages(messages));
+        }
+    }
+
+    /// Keeps the traces for webhooks: before the transaction, because a sender may read at once what it
+    /// records.
+    pub(super) fn keep_traces(&self, drafts: &[Draft], traces: &MessageTraces) {
+        for (draft, (_, _, reply, _)) in drafts.iter().zip(&self.messages) {
+            if let Some(span) = &reply.span {
+                traces.keep(draft, span.request_traceparent());
+            }
         }
     }
 
