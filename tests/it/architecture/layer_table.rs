@@ -15,9 +15,9 @@ pub(super) const LAYERS: [Layer; 18] = [
         crates: &[
             "bytes",
             "emojis",
-            "precis_profiles",
             "thiserror",
             "time",
+            "unicode_joining_type",
             "unicode_normalization",
             "unicode_properties",
             "unicode_security",
