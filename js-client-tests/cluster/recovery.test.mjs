@@ -33,8 +33,9 @@ const TRANSPORTS = ["polling", "websocket"].map((it) => socketIo("4.8", it));
 for (const clientType of TRANSPORTS) {
   test(`what was missed comes in order before what is new, ${clientType.label}`, async (t) => {
     const game = unique("room");
-    const ann = await joinAsGuest(t, clientType, server(0), "ann", { room: game });
     const bob = await joinAsUser(t, WEBSOCKET, server(1), "bob", { room: game });
+    const ann = await joinAsGuest(t, clientType, server(0), "ann", { room: game });
+    await bob.next("user joined", ({ user }) => user === ann.name);
     const { id } = ann.socket;
     assertOk(await bob.ask("send message", "seen"));
     assert.equal((await ann.next("new message")).msg, "seen");
