@@ -7,8 +7,7 @@
 use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use ring::hmac;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -69,7 +68,7 @@ impl PasswordHash {
 pub struct AdminPassword {
     username: Token,
     hash: PasswordHash,
-    key: Secret,
+    key: hmac::Key,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,15 +81,16 @@ impl AdminPassword {
         own: &Secret,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let key = Secret::from_raw(&mac(own, &[KEY_NAME]).finalize().into_bytes());
+        let own = hmac::Key::new(hmac::HMAC_SHA256, own.expose());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, KEY_NAME).as_ref());
         Self { username: Token::from_raw(username), hash, key, clock }
     }
 
-    /// The signature of a time.
-    fn signature(&self, expires_at: &[u8]) -> Hmac<Sha256> {
-        let Self { username, hash: PasswordHash(hash), key, clock: _ } = self;
+    /// What is signed of a session that ends at this time.
+    fn content(&self, expires_at: &[u8]) -> Vec<u8> {
+        let Self { username, hash: PasswordHash(hash), .. } = self;
         // The time and the hash have fixed sizes, so no two sessions are signed in one way.
-        mac(key, &[expires_at, hash.expose().as_bytes(), username.expose().as_bytes()])
+        [expires_at, hash.expose().as_bytes(), username.expose().as_bytes()].concat()
     }
 }
 
@@ -102,8 +102,8 @@ impl AdminAccess for AdminPassword {
 
     fn issue_session(&self) -> Token {
         let expires_at = (self.clock.now() + SESSION_LIFETIME).unix_timestamp().to_be_bytes();
-        let signature = self.signature(&expires_at).finalize().into_bytes();
-        let session = [expires_at.as_slice(), &signature].concat();
+        let signature = hmac::sign(&self.key, &self.content(&expires_at));
+        let session = [expires_at.as_slice(), signature.as_ref()].concat();
         Token::from_raw(&BASE64_URL_SAFE_NO_PAD.encode(session))
     }
 
@@ -112,7 +112,7 @@ impl AdminAccess for AdminPassword {
         let Some((expires_at, signature)) = session.split_first_chunk::<TIME_BYTES>() else {
             return false;
         };
-        let is_signed = self.signature(expires_at).verify_slice(signature).is_ok();
+        let is_signed = hmac::verify(&self.key, &self.content(expires_at), signature).is_ok();
         let end = OffsetDateTime::from_unix_timestamp(i64::from_be_bytes(*expires_at));
         is_signed && end.is_ok_and(|end| self.clock.now() < end)
     }
@@ -122,15 +122,6 @@ impl fmt::Debug for AdminPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdminPassword").finish_non_exhaustive()
     }
-}
-
-fn mac(key: &Secret, parts: &[&[u8]]) -> Hmac<Sha256> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac
 }
 
 #[cfg(test)]

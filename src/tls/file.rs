@@ -5,17 +5,19 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_rustls::rustls::{
-    InconsistentKeys,
+    self, CertificateError as Refused, InconsistentKeys, RootCertStore,
+    client::verify_server_cert_signed_by_trust_anchor,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
+    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 use tracing::warn;
-use x509_cert::{Certificate, der::Decode as _};
 
 use super::CertificateFiles;
 
@@ -77,7 +79,7 @@ pub(super) fn read(
         check_validity(&files.cert, first, now)?;
     }
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
-        tokio_rustls::rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             CertificateError::Mismatch(files.clone())
         }
         error => CertificateError::Invalid { path: files.key.clone(), reason: error.to_string() },
@@ -124,24 +126,41 @@ fn read_file(path: &Path, check_mode: impl Fn(u32)) -> Result<Vec<u8>, Certifica
     Ok(text)
 }
 
+/// Checks the certificate's period as a client of TLS does. No root is given, so that the check fails in
+/// any case; the period is checked first.
 fn check_validity(
     path: &Path,
     certificate: &CertificateDer<'_>,
     now: OffsetDateTime,
 ) -> Result<(), CertificateError> {
-    let parsed = Certificate::from_der(certificate);
+    let parsed = ParsedCertificate::try_from(certificate);
     let parsed = parsed.map_err(|_error| invalid(path, "the certificate is damaged"))?;
-    let validity = parsed.tbs_certificate.validity;
-    let now = now.unix_timestamp();
-    let seconds = |time: x509_cert::time::Time| time.to_unix_duration().as_secs().cast_signed();
-    let when = if now < seconds(validity.not_before) {
-        format!("is not valid before {}", validity.not_before)
-    } else if now > seconds(validity.not_after) {
-        format!("has expired at {}", validity.not_after)
-    } else {
-        return Ok(());
+    let seconds = Duration::from_secs(now.unix_timestamp().try_into().unwrap_or_default());
+    let checked = verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        &RootCertStore::empty(),
+        &[],
+        UnixTime::since_unix_epoch(seconds),
+        ring::default_provider().signature_verification_algorithms.all,
+    );
+    let when = match checked {
+        Err(rustls::Error::InvalidCertificate(Refused::NotValidYetContext {
+            not_before, ..
+        })) => {
+            format!("is not valid before {}", date(not_before))
+        }
+        Err(rustls::Error::InvalidCertificate(Refused::ExpiredContext { not_after, .. })) => {
+            format!("has expired at {}", date(not_after))
+        }
+        _ => return Ok(()),
     };
     Err(CertificateError::NotValidNow { path: path.to_owned(), when })
+}
+
+/// A time in RFC 3339.
+fn date(time: UnixTime) -> String {
+    let date = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(time.as_secs());
+    date.format(&Rfc3339).unwrap_or_default()
 }
 
 fn invalid(path: &Path, reason: &str) -> CertificateError {

@@ -83,7 +83,7 @@ fn key(entry: &Map<String, Value>) -> Option<Key> {
     };
     // An RSA key without `alg` may be for any RSA algorithm; other kinds have one algorithm each.
     let fits = natural == Algorithm::RS256 || natural == algorithm;
-    Key::public(decoding_key, algorithm, text("kid")).ok().filter(|_| fits)
+    Key::public(&decoding_key, algorithm, text("kid")).ok().filter(|_| fits)
 }
 
 fn text_of<'e>(entry: &'e Map<String, Value>, name: &str) -> Option<&'e str> {

@@ -60,6 +60,8 @@ fn the_error_names_why_a_pem_is_no_public_key() {
     for text in [b"".as_slice(), b"a secret", b"\xff\xfe", &two] {
         assert_eq!(refused(text, Algorithm::ES256), InvalidKey::NotPem);
     }
+    let compressed = test_key!("p256-compressed.pub.pem");
+    assert_eq!(refused(compressed, Algorithm::ES256), InvalidKey::Compressed);
     let empty = b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n";
     assert_eq!(refused(empty, Algorithm::ES256), InvalidKey::WrongAlgorithm(Algorithm::ES256));
     assert_eq!(refused(test_key!("rsa-weak.pub.pem"), Algorithm::RS256), InvalidKey::Size(1024));
@@ -95,7 +97,7 @@ fn the_algorithm_of_a_key_is_read_from_its_set() {
 fn keys_for_other_purposes_are_left_out_of_a_set() {
     let secret =
         json!({ "kty": "oct", "alg": "HS256", "k": "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5" });
-    let wrong: [(KeyPair, Value); 14] = [
+    let wrong: [(KeyPair, Value); 15] = [
         (RSA, json!({ "use": "enc" })),
         (RSA, json!({ "use": 1 })),
         (RSA, json!({ "key_ops": ["encrypt"] })),
@@ -109,6 +111,8 @@ fn keys_for_other_purposes_are_left_out_of_a_set() {
         (P256, json!({ "crv": "P-384" })),
         (P256, json!({ "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" })),
         (ED, json!({ "x": "AAAA" })),
+        // y = 2, which no point of the curve has.
+        (ED, json!({ "x": "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" })),
         (ED, json!({ "crv": "X25519" })),
     ];
     let wrong = wrong.into_iter().map(|(pair, others)| pair.jwk(&others));

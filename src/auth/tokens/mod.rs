@@ -9,8 +9,10 @@ mod parts;
 use std::{convert::Infallible, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
+use jsonwebtoken::AlgorithmFamily;
+use ring::hmac;
 use time::{Duration, OffsetDateTime};
 use tokio::{sync::watch, time::timeout};
 use tracing::debug;
@@ -31,6 +33,9 @@ use crate::{
 /// How long a token may wait for keys. After it, the known keys decide.
 const KEYS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// The header of the server's own tokens.
+const OWN_HEADER: &[u8] = br#"{"typ":"JWT","alg":"HS256"}"#;
+
 /// The rules for all tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRules {
@@ -48,7 +53,7 @@ type Sources = Arc<[Arc<JwksSource>]>;
 /// Issues and verifies tokens. Clones share the keys.
 #[derive(Clone)]
 pub struct KeyTokens {
-    signing: EncodingKey,
+    signing: hmac::Key,
     secret: Secret,
     own: Key,
     /// The keys of other issuers that do not change by themselves.
@@ -69,7 +74,7 @@ impl KeyTokens {
     /// Tokens of the server's own key `secret`; `clock` dates the tokens that it issues.
     pub fn new(secret: &Secret, clock: Arc<dyn Clock>) -> Self {
         Self {
-            signing: EncodingKey::from_secret(secret.expose()),
+            signing: hmac::Key::new(hmac::HMAC_SHA256, secret.expose()),
             secret: secret.clone(),
             own: Key::own(secret),
             fixed: Replaceable::default(),
@@ -223,9 +228,12 @@ impl Tokens for KeyTokens {
 
     fn issue(&self, claims: &Claims) -> Result<Token, Fault> {
         let members = claims::to_payload(claims, &self.rules, self.clock.now());
-        encode(&Header::new(Algorithm::HS256), &members, &self.signing)
-            .map(|text| Token::from_raw(&text))
-            .map_err(|error| Fault::new("token signing failed", error))
+        let payload = serde_json::to_vec(&members)
+            .map_err(|error| Fault::new("token signing failed", error))?;
+        let encode = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
+        let message = format!("{}.{}", encode(OWN_HEADER), encode(&payload));
+        let signature = hmac::sign(&self.signing, message.as_bytes());
+        Ok(Token::from_raw(&format!("{message}.{}", encode(signature.as_ref()))))
     }
 }
 

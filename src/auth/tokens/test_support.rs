@@ -1,6 +1,7 @@
 //! Tokens of the server's own key, and their verification.
 
 use futures_util::FutureExt as _;
+use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::Value;
 
 use super::*;
