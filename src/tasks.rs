@@ -5,7 +5,7 @@
 //! asks all tasks to finish, and after a timeout *overdue* makes tasks with slow peers close their
 //! connections. A task that still runs after that is a fault, reported by name.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -33,20 +33,13 @@ impl Tasks {
 
     /// Runs `task` until it ends.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let entry = self.running.add(name);
-        // Not an async block: it would hold the task twice, once as captured and once as awaited.
-        self.start(task.map(move |()| drop(entry)));
+        self.start(name, Box::pin(task));
     }
 
     /// Runs a task that the server needs: when it ends, by return or by panic, the server drains.
     /// Otherwise a server without the task would look healthy.
     pub fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let end_of_task = self.drain.clone().drop_guard();
-        let task = async move {
-            let _end_of_task = end_of_task;
-            task.await;
-        };
-        self.spawn(name, task.instrument(info_span!("task", name)));
+        self.start_vital(name, Box::pin(task));
     }
 
     /// Asks every task to finish. Does not wait.
@@ -95,14 +88,27 @@ impl Tasks {
         Err(left)
     }
 
+    fn start_vital(&self, name: &'static str, task: Task) {
+        let end_of_task = self.drain.clone().drop_guard();
+        let task = async move {
+            let _end_of_task = end_of_task;
+            task.await;
+        };
+        self.start(name, Box::pin(task.instrument(info_span!("task", name))));
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "all other tasks are spawned through this function"
     )]
-    fn start(&self, task: impl Future<Output = ()> + Send + 'static) {
-        drop(tokio::spawn(self.tracker.track_future(task)));
+    fn start(&self, name: &'static str, task: Task) {
+        let entry = self.running.add(name);
+        drop(tokio::spawn(self.tracker.track_future(task.map(move |()| drop(entry)))));
     }
 }
+
+/// All tasks have one type: the runtime's code is compiled for each type of task, twice.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Tasks that did not end in time, with their number by name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

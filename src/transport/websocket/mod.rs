@@ -129,8 +129,7 @@ impl WebSocketTransport {
                 () = tasks.overdue() => debug!("connection aborted at the end of the drain"),
             }
         };
-        // Boxed, because `Tasks` would hold the future twice.
-        self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
+        self.tasks.spawn("websocket", connection.instrument(span));
         let mut response = upgrade::switching_protocols_response(accept, chosen, agreement);
         if let Some(names) = names {
             names.add_to(&mut response);

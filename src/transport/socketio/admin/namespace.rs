@@ -95,7 +95,7 @@ impl AdminMiddleware {
             serving::run(&connection, login, &chat, rights).await;
             drop(permit);
         };
-        self.context.tasks.spawn("admin UI page", Box::pin(task));
+        self.context.tasks.spawn("admin UI page", task);
         Ok(())
     }
 }
