@@ -14,7 +14,7 @@ mod remote;
 mod token;
 
 use std::{
-    ffi::OsString,
+    env::ArgsOs,
     fmt,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -124,7 +124,7 @@ struct SettingsArgs {
 
 /// Runs the command in `arguments`; the first one is the program's name. `version` is what
 /// `--version` prints.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, version: &'static str) -> ExitCode {
+pub fn run(arguments: ArgsOs, version: &'static str) -> ExitCode {
     let matches = command().version(version).try_get_matches_from(arguments);
     let line = match matches.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
