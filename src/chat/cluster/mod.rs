@@ -38,7 +38,7 @@ use self::{
 use super::{
     event::Post,
     hub::{DeliveryProgress, Hub, RunDelivery, StaleMemberships},
-    ports::{Bus, Clock, ClusterEvent, Nodes, SpanFact, Store, Tracer},
+    ports::{Bus, Clock, ClusterEvent, Nodes, SpanFact, SpanKind, Store, Tracer},
     publisher::Publisher,
     request::ReadyReply,
 };
@@ -166,7 +166,7 @@ impl Cluster {
             self.publisher.publish_to_place(place, entry);
         }
         for span in replies.iter_mut().filter_map(|(_, reply)| reply.span.as_mut()) {
-            span.begin("fan-out");
+            span.begin("fan-out", SpanKind::Internal);
             span.record(SpanFact::Sockets(self.hub.fanout.sockets(place)));
         }
         self.deliver_in_order(place, run, replies);

@@ -51,6 +51,8 @@ pub enum SpanKind {
     Server,
     /// It waits for the answer to a request.
     Client,
+    /// It sends what other nodes receive.
+    Producer,
     /// It receives what another node sent.
     Consumer,
     /// All others.
@@ -141,9 +143,9 @@ impl StoredSpan {
     }
 
     /// Ends the present step, and begins the next one.
-    pub(crate) fn begin(&mut self, name: &'static str) {
+    pub(crate) fn begin(&mut self, name: &'static str, kind: SpanKind) {
         self.end_step();
-        self.step = Some(self.request.child(name, SpanKind::Internal));
+        self.step = Some(self.request.child(name, kind));
     }
 
     /// Adds what is known of the present step.

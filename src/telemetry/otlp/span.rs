@@ -106,6 +106,7 @@ fn kind_of(kind: SpanKind) -> trace::SpanKind {
     match kind {
         SpanKind::Server => trace::SpanKind::Server,
         SpanKind::Client => trace::SpanKind::Client,
+        SpanKind::Producer => trace::SpanKind::Producer,
         SpanKind::Consumer => trace::SpanKind::Consumer,
         SpanKind::Internal => trace::SpanKind::Internal,
     }

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value as AnyValue},
+    trace::v1::span::SpanKind,
 };
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -36,6 +37,7 @@ pub(super) enum Mode {
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) name: String,
+    pub(super) kind: SpanKind,
     pub(super) trace: String,
     pub(super) id: String,
     /// Empty for the first span of a trace.
@@ -181,6 +183,7 @@ impl Received {
             self.resource = texts(of_resource.resource.unwrap_or_default().attributes);
             let spans = of_resource.scope_spans.into_iter().flat_map(|it| it.spans);
             self.spans.extend(spans.map(|it| Span {
+                kind: it.kind(),
                 name: it.name,
                 trace: hex(&it.trace_id),
                 id: hex(&it.span_id),

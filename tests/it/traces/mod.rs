@@ -11,6 +11,7 @@ use std::{
 
 use axum::{Router, extract::State};
 use http::HeaderMap;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use parking_lot::Mutex;
 use roomcast::{config::Config, http_client::http_client, tasks::Tasks};
 use serde_json::{Value, json};
@@ -303,6 +304,7 @@ async fn another_node_continues_the_trace() {
     second_node.stop().await;
     let published = only(&one.spans(), "bus publish");
     assert_eq!((remote.trace, remote.parent), (published.trace, published.id));
+    assert_eq!((published.kind, remote.kind), (SpanKind::Producer, SpanKind::Consumer));
     assert_eq!(other.spans().len(), 1, "{:?}", other.spans());
 }
 

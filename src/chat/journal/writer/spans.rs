@@ -3,7 +3,7 @@
 
 use super::BatchWaiters;
 use crate::chat::{
-    ports::{Draft, DraftAct, SpanFact, StoredSpan},
+    ports::{Draft, DraftAct, SpanFact, SpanKind, StoredSpan},
     webhooks::MessageTraces,
 };
 
@@ -11,7 +11,7 @@ impl BatchWaiters {
     /// Ends the waits in the queue, because the transaction begins.
     pub(super) fn begin_commit(&mut self, messages: usize) {
         for span in self.spans() {
-            span.begin("store commit");
+            span.begin("store commit", SpanKind::Internal);
             span.record(SpanFact::BatchMessages(messages));
         }
     }
@@ -47,6 +47,6 @@ pub(super) fn begin_publication(span: &mut StoredSpan, draft: &Draft) -> Box<str
     if let DraftAct::Say { body, .. } | DraftAct::Edit { body, .. } = &draft.act {
         span.record_request(SpanFact::BodyBytes(body.bytes()));
     }
-    span.begin("bus publish");
+    span.begin("bus publish", SpanKind::Producer);
     span.traceparent().into()
 }
