@@ -86,7 +86,14 @@ if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
 	systemctl disable --now roomcast.socket roomcast.service
 fi
 END
-chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"
+cat >"$root/DEBIAN/postrm" <<'END'
+#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+fi
+END
+chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"
 dpkg-deb --root-owner-group -Zgzip --build "$root" "$out/roomcast_${version}_$architecture.deb" >/dev/null
 rm -rf "$root"
 ls "$out"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::engines::BoxedTask;
+use super::{engines::BoxedTask, supervisor};
 use crate::{
     auth::KeyTokens,
     chat::{Chat, JournalWriter},
@@ -57,6 +57,10 @@ impl Services {
             spawn("certificates", Box::pin(certificates.watch()));
         }
         spawn("keys", Box::pin(async move { match tokens.fetch_sets().await {} }));
+        if let Some(limit) = supervisor::watchdog() {
+            let signs = async move { match supervisor::give_signs_of_life(limit).await {} };
+            spawn("watchdog", Box::pin(signs));
+        }
     }
 }
 
