@@ -30,6 +30,9 @@ async function annAndBob(t) {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
+  // What arrives before the page has loaded the room is not told as new.
+  await ann.page.getByRole("heading", { name: room }).waitFor();
+  await ann.log.and(ann.page.locator("[aria-busy=false]")).waitFor();
   return { ann, bob: await joinAsGuest(t, wsJson, server, "bob", { room }) };
 }
 
