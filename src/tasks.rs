@@ -5,9 +5,9 @@
 //! asks all tasks to finish, and after a timeout *overdue* makes tasks with slow peers close their
 //! connections. A task that still runs after that is a fault, reported by name.
 
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -108,7 +108,7 @@ impl Tasks {
 }
 
 /// All tasks have one type: the runtime's code is compiled for each type of task, twice.
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Task = BoxFuture<'static, ()>;
 
 /// Tasks that did not end in time, with their number by name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -97,7 +97,7 @@ fn the_algorithm_of_a_key_is_read_from_its_set() {
 fn keys_for_other_purposes_are_left_out_of_a_set() {
     let secret =
         json!({ "kty": "oct", "alg": "HS256", "k": "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5" });
-    let wrong: [(KeyPair, Value); 15] = [
+    let wrong: [(KeyPair, Value); 17] = [
         (RSA, json!({ "use": "enc" })),
         (RSA, json!({ "use": 1 })),
         (RSA, json!({ "key_ops": ["encrypt"] })),
@@ -106,6 +106,9 @@ fn keys_for_other_purposes_are_left_out_of_a_set() {
         (RSA, json!({ "alg": "none" })),
         (RSA, json!({ "alg": "RSA-OAEP" })),
         (RSA, json!({ "d": "AAAA" })),
+        // Even, of 33 bits, and one.
+        (RSA, json!({ "e": "AQAA" })),
+        (RSA, json!({ "e": "AQAAAAE" })),
         (RSA, json!({ "e": "AQ" })),
         (RSA, json!({ "n": "AQAB" })),
         (P256, json!({ "crv": "P-384" })),
